@@ -1,0 +1,8 @@
+"""The ASGI application served by `manage.py serve` and by any ASGI server."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+application = get_asgi_application()

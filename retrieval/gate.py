@@ -1,0 +1,124 @@
+"""The gate: the only place where chunk text is loaded for answering, decided again in the database, now.
+
+What stands before the gate holds ids and scores. The index is a hint and may be out of date; a candidate passes when
+its document, as the database has it at this moment, admits this viewer and its chunk belongs to the version on show.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from accounts.viewer import Viewer
+from ingestion.access import Rule, rule_of
+from ingestion.models import AccessPolicy, Chunk, Document
+from retrieval.types import Gated, Grant, Passage, Withheld
+
+COLUMNS = (
+    "id", "version_id", "ordinal", "start", "end", "page", "headings", "text", "digest",
+    "version__document_id", "version__document__public_id", "version__document__title",
+    "version__document__author", "version__document__dated", "version__document__is_superseded",
+    "version__document__policy_id", "version__document__source__policy_id", "version__document__source__name",
+)  # fmt: skip
+
+
+def pass_gate(chunk_ids: Sequence[int], viewer: Viewer) -> Gated:
+    """Return the passages among these chunks that the viewer may read now, in the given order, and what was withheld.
+
+    Text is loaded by the same query that decides: there is no moment at which text of a refused chunk is held.
+    """
+    unique = list(dict.fromkeys(chunk_ids))
+    if not unique:
+        return Gated((), ())
+    readable = Document.objects.visible_to(viewer)
+    rows = _current_chunks(readable).filter(pk__in=unique).values(*COLUMNS)
+    passages = _passages(rows, viewer)
+    return Gated(
+        tuple(passages[chunk] for chunk in unique if chunk in passages),
+        _reasons([chunk for chunk in unique if chunk not in passages]),
+    )
+
+
+def neighbours(passage: Passage, viewer: Viewer, before: int = 1, after: int = 1) -> tuple[Passage, ...]:
+    """Return the chunks around a passage in its document, gated afresh, the passage itself left out."""
+    rows = (
+        _current_chunks(Document.objects.visible_to(viewer).filter(pk=passage.document))
+        .filter(ordinal__gte=passage.ordinal - before, ordinal__lte=passage.ordinal + after)
+        .exclude(pk=passage.chunk)
+        .order_by("ordinal")
+        .values(*COLUMNS)
+    )
+    return tuple(_passages(rows, viewer).values())
+
+
+def first_chunks(document_ids: Iterable[int], viewer: Viewer, limit: int = 3) -> tuple[Passage, ...]:
+    """Return the opening chunks of documents the viewer may read; others yield nothing, without a trace."""
+    rows = (
+        _current_chunks(Document.objects.visible_to(viewer).filter(pk__in=list(document_ids)))
+        .filter(ordinal__lt=limit)
+        .order_by("version__document_id", "ordinal")
+        .values(*COLUMNS)
+    )
+    return tuple(_passages(rows, viewer).values())
+
+
+def _current_chunks(readable):  # type: ignore[no-untyped-def]
+    from django.db.models import F
+
+    return Chunk.objects.filter(
+        version__document__in=readable, version_id=F("version__document__current_version_id")
+    )
+
+
+def _passages(rows, viewer: Viewer) -> dict[int, Passage]:  # type: ignore[no-untyped-def]
+    rows = list(rows)
+    rules = _rules(
+        {row["version__document__policy_id"] for row in rows}
+        | {row["version__document__source__policy_id"] for row in rows}
+    )
+    passages: dict[int, Passage] = {}
+    for row in rows:
+        policy, source_policy = (
+            row["version__document__policy_id"],
+            row["version__document__source__policy_id"],
+        )
+        clauses = sorted(rules[source_policy].clauses | rules[policy].clauses, key=sorted)
+        passages[row["id"]] = Passage(
+            chunk=row["id"], chunk_digest=row["digest"], ordinal=row["ordinal"],
+            document=row["version__document_id"], document_public_id=str(row["version__document__public_id"]),
+            version=row["version_id"], title=row["version__document__title"],
+            source_name=row["version__document__source__name"], author=row["version__document__author"],
+            dated=row["version__document__dated"], is_superseded=row["version__document__is_superseded"],
+            page=row["page"], headings=tuple(row["headings"]), start=row["start"], end=row["end"], text=row["text"],
+            grant=Grant(policy, source_policy, tuple(tuple(sorted(clause & viewer.principals)) for clause in clauses)),
+        )  # fmt: skip
+    return passages
+
+
+def _rules(policy_ids: Iterable[int]) -> dict[int, Rule]:
+    policies = AccessPolicy.objects.filter(pk__in=list(policy_ids)).prefetch_related("clauses", "denials")
+    return {policy.pk: rule_of(policy) for policy in policies}
+
+
+def _reasons(chunk_ids: Sequence[int]) -> tuple[Withheld, ...]:
+    """Name for the auditor why each chunk was kept back. Reads no text."""
+    if not chunk_ids:
+        return ()
+    known = {
+        row[0]: row[1:]
+        for row in Chunk.objects.filter(pk__in=chunk_ids).values_list(
+            "id", "version__document_id", "version_id", "version__document__current_version_id",
+            "version__document__removed_at", "version__document__source__removed_at",
+        )
+    }  # fmt: skip
+    withheld = []
+    for chunk in chunk_ids:
+        if chunk not in known:
+            withheld.append(Withheld(chunk, None, "unknown"))
+            continue
+        document, version, current, removed, source_removed = known[chunk]
+        if removed is not None or source_removed is not None:
+            reason = "removed"
+        elif version != current:
+            reason = "old_version"
+        else:
+            reason = "not_permitted"
+        withheld.append(Withheld(chunk, document, reason))
+    return tuple(withheld)

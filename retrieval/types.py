@@ -1,0 +1,126 @@
+"""The values that travel between the stages of retrieval. Frozen; never ORM rows, never an engine's own types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An earlier question of the conversation and what of its answer this viewer may still read."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class SubQuery:
+    """One search to be made. `number` counts from 1; `after` names the sub-queries whose findings it may use."""
+
+    number: int
+    text: str
+    after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be searched for. `standalone` is the question with everything a follow-up left unsaid put back in."""
+
+    question: str
+    standalone: str
+    sub_queries: tuple[SubQuery, ...]
+    rule: str  # the planning rule that applied, in words
+    wants_superseded: bool = False  # the question asks about how things were
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A chunk the index proposed. It holds ids and scores and, on purpose, no text: it has not passed the gate.
+
+    `dense` is a cosine in [-1, 1], `keyword` a BM25 score ≥ 0 over the viewer's own documents, `fused` in [0, 1];
+    None means that retriever did not return the chunk.
+    """
+
+    chunk: int
+    document: int
+    dense: float | None
+    keyword: float | None
+    fused: float
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Why the viewer may read a passage: for each clause of the rules, the principals they hold that meet it."""
+
+    policy: int
+    source_policy: int
+    through: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk's text, with the reason this viewer may read it. Made in `retrieval.gate` only.
+
+    `start` and `end` are character offsets into the text of the document's version; `text` is exactly that slice.
+    """
+
+    chunk: int
+    chunk_digest: str
+    ordinal: int
+    document: int
+    document_public_id: str
+    version: int
+    title: str
+    source_name: str
+    author: str
+    dated: date | None
+    is_superseded: bool
+    page: int | None
+    headings: tuple[str, ...]
+    start: int
+    end: int
+    text: str
+    grant: Grant
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A candidate the gate did not let through, and why. For auditors; never shown or counted to the asker."""
+
+    chunk: int
+    document: int | None
+    reason: str  # not_permitted, removed, old_version, unknown
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What the gate made of candidates: the permitted passages, in the candidates' order, and the withheld rest."""
+
+    passages: tuple[Passage, ...]
+    withheld: tuple[Withheld, ...]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A passage with its final score and what the score is made of (each feature in [0, 1])."""
+
+    passage: Passage
+    score: float
+    sub_queries: tuple[int, ...]  # which sub-queries found it
+    candidate: Candidate | None  # None: it came over a bridge, not out of the index
+    features: Mapping[str, float] = field(default_factory=dict)
+    via: str = ""  # for bridged passages: what led here, such as `title "Travel policy" in passage 2`
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished stage: its name, its value for the code that goes on, and what the record keeps of it.
+
+    `record` holds ids, scores, counts and reasons, never document text: the trace is not a second corpus.
+    """
+
+    name: str
+    value: Any  # the stage's own frozen dataclass; each consumer knows which by the name
+    record: Mapping[str, Any] = field(default_factory=dict)
+    milliseconds: float = 0.0
