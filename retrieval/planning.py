@@ -1,0 +1,191 @@
+"""From a question and what is visible of the conversation to a plan: a question that stands alone, and its searches.
+
+Rules only; a planner backed by a model stands behind the same protocol. Measured (see docs/retrieval.md): gluing
+earlier turns to a follow-up hurts, so only what the follow-up leaves unsaid is carried over.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from retrieval.types import Plan, SubQuery, Turn
+from retrieval.words import STOPWORDS, content_words, stem, words_of
+
+MAX_SUB_QUERIES = 4
+
+
+class Planner(Protocol):
+    """Turns a question into a plan. Must return at least one sub-query."""
+
+    def plan(self, question: str, turns: Sequence[Turn]) -> Plan:
+        """Return the plan for this question after these turns, oldest first."""
+        ...
+
+
+ASKING = r"(?:how|what|when|who|whom|whose|where|which|why|may|can|could|do|does|did|is|are|was|were|must|should|will|am|has|have)"
+JOINED = re.compile(
+    rf"(?:,\s*(?:and|or|but)\s+|\s+and\s+|;\s*(?:and\s+)?)(?=(?:also\s+)?{ASKING}\b(?!\s*[,?]))",
+    re.IGNORECASE,
+)
+SENTENCES = re.compile(r"(?<=[?])\s+(?=\S)")
+STARTS_ASKING = re.compile(rf"^\W*(?:and\s+|also\s+|then\s+)*{ASKING}\b", re.IGNORECASE)
+COMPARED = re.compile(
+    r"(?:difference|differences|compare|comparison|differ)\b.*?\b(?:between|of)?\s*(?P<a>[^,?]+?)\s+(?:and|with|versus|vs\.?|to|from)\s+(?P<b>[^,?]+)",
+    re.IGNORECASE,
+)
+EITHER = re.compile(r"^(?P<head>.+?),\s*(?P<a>[^,?]+?)\s+or\s+(?P<b>[^,?]+?)\s*\??$", re.IGNORECASE)
+REFERRING = re.compile(
+    r"\b(?:it|its|that|this|they|them|their|those|these|he|she|his|her|him|there|one|ones|same)\b",
+    re.IGNORECASE,
+)
+ELLIPTIC = re.compile(
+    r"^\W*(?:(?:and|or|but|so)\s+)?(?:(?:what|how)\s+about\s+)?(?:(?P<prep>in|for|at|with|to|of|on|from|by|during|under)\s+)?(?P<rest>[^?]{1,80}?)\s*\?*$",
+    re.IGNORECASE,
+)
+LEADS_ON = re.compile(
+    r"^\W*(?:and|or|but|so|then|what about|how about|why not|why|since when|until when|how so)\b",
+    re.IGNORECASE,
+)
+# Asking how things were: only then are superseded documents searched.
+PAST = re.compile(
+    r"\b(?:previous(?:ly)?|former(?:ly)?|old(?:er)? (?:policy|version|rule|rules|limit|guideline)|earlier version|used to|superseded|"
+    r"outdated|historical(?:ly)?|no longer|in the past|last year'?s?|before (?:19|20)\d\d|"
+    r"(?:what|how) (?:has |have |did )?.{0,60}\bchange[ds]?\b|was the .{0,60}\b(?:in|until|between) (?:\w+ )?(?:19|20)\d\d)",
+    re.IGNORECASE,
+)
+
+
+class RulePlanner:
+    """The planner that needs no model."""
+
+    def plan(self, question: str, turns: Sequence[Turn]) -> Plan:
+        """Return the plan: follow-up resolved, several asks split, comparisons searched side by side."""
+        question = " ".join(question.split())
+        standalone = resolve_follow_up(question, turns)
+        texts, rule = split_asks(standalone)
+        if standalone != question:
+            rule = f"follow-up, earlier turn carried over; {rule}"
+        return Plan(
+            question=question,
+            standalone=standalone,
+            sub_queries=tuple(SubQuery(number, text) for number, text in enumerate(texts, start=1)),
+            rule=rule,
+            wants_superseded=bool(PAST.search(standalone)),
+        )
+
+
+def split_asks(question: str) -> tuple[list[str], str]:
+    """Return the searches a question needs, at most MAX_SUB_QUERIES, and the rule that found them."""
+    sentences = [part.strip() for part in SENTENCES.split(question) if content_words(part)]
+    asks: list[str] = []
+    for sentence in sentences or [question]:
+        parts = [part.strip(" ,;") for part in JOINED.split(sentence)]
+        # A part must be able to stand: an ask of its own with at least one content word.
+        if (
+            len(parts) > 1
+            and all(STARTS_ASKING.match(part) and content_words(part) for part in parts[1:])
+            and _can_stand(parts[0])
+        ):
+            asks.extend(parts)
+        else:
+            asks.append(sentence)
+    if len(asks) > 1:
+        return _with_shared_context(asks[:MAX_SUB_QUERIES]), "several asks in one question"
+    compared = COMPARED.search(question)
+    if compared and all(content_words(compared[side]) for side in "ab"):
+        return [question, compared["a"].strip(), compared["b"].strip()], "comparison, each side searched"
+    either = EITHER.match(question)
+    if either and all(content_words(either[side]) for side in "ab"):
+        head = either["head"]
+        return [
+            question,
+            f"{either['a'].strip()} {_topic(head)}",
+            f"{either['b'].strip()} {_topic(head)}",
+        ], "a choice between two, each searched"
+    return [question], "one question"
+
+
+def _can_stand(part: str) -> bool:
+    return bool(STARTS_ASKING.match(part)) and len(content_words(part)) >= 1
+
+
+def _with_shared_context(asks: list[str]) -> list[str]:
+    """Give a later ask that only refers ("… and who approves it?") the topic of the first."""
+    first = asks[0]
+    return [first] + [
+        f"{ask} ({_topic(first)})" if REFERRING.search(ask) and len(content_words(ask)) <= 3 else ask
+        for ask in asks[1:]
+    ]
+
+
+def _topic(question: str) -> str:
+    return " ".join(dict.fromkeys(content_words(question)))
+
+
+def resolve_follow_up(question: str, turns: Sequence[Turn]) -> str:
+    """Return the question with what it leaves unsaid put back from the last turn, or unchanged when it stands alone."""
+    if not turns:
+        return question
+    previous = _last_standalone(turns)
+    words = words_of(question)
+    carried = content_words(question)
+    elliptic = ELLIPTIC.match(question)
+    leads_on = LEADS_ON.match(question)
+    has_verb = any(word in VERBS for word in words)
+    if elliptic and leads_on and not has_verb and len(words) <= 9:
+        return _replace_constraint(previous, elliptic["prep"], elliptic["rest"].strip())
+    if REFERRING.search(question) and len(carried) <= 6:
+        return _carry_topic(question, previous)
+    if leads_on and len(carried) <= 4:
+        return _carry_topic(question, previous)
+    if len(carried) <= 1 and len(words) <= 6:
+        return _carry_topic(question, previous)
+    return question
+
+
+VERBS = frozenset(
+    """is are was were do does did can could may might must should will would has have had get gets apply applies need
+    needs mean means happen happens work works cost costs take takes""".split()
+)
+
+
+def _last_standalone(turns: Sequence[Turn]) -> str:
+    """Return the latest question resolved against those before it, so that a topic survives a chain of follow-ups."""
+    resolved = ""
+    for number, turn in enumerate(turns[-4:]):
+        resolved = (
+            resolve_follow_up(turn.question, [Turn(resolved, "")]) if number and resolved else turn.question
+        )
+    return resolved
+
+
+def _replace_constraint(previous: str, preposition: str | None, rest: str) -> str:
+    """Swap the matching part of the previous question: "… in Germany?" and "And in Leeds?" give "… in Leeds?"."""
+    if preposition:
+        found = list(
+            re.finditer(
+                rf"\b{preposition}\s+(?:the\s+)?[^\s,?]+(?:\s+[A-Z][^\s,?]+)*", previous, re.IGNORECASE
+            )
+        )
+        if found:
+            last = found[-1]
+            return f"{previous[: last.start()]}{preposition.lower()} {rest}{previous[last.end() :]}"
+        return f"{previous.rstrip(' ?.')} {preposition.lower()} {rest}?"
+    names = [match for match in re.finditer(r"(?<!^)\b[A-Z][\w-]*(?:\s+[A-Z][\w-]*)*", previous)]
+    if names and rest[:1].isupper():
+        last = names[-1]
+        return f"{previous[: last.start()]}{rest}{previous[last.end() :]}"
+    return f"{previous.rstrip(' ?.')} {rest}?"
+
+
+def _carry_topic(question: str, previous: str) -> str:
+    """Add the previous question's topic words that the follow-up does not say itself, a handful at most."""
+    said = {stem(word) for word in content_words(question)}
+    missing = [
+        word
+        for word in dict.fromkeys(re.findall(r"[^\W_]+(?:[.'’-][^\W_]+)*", previous))
+        if word.lower() not in STOPWORDS and word.lower() not in VERBS and stem(word.lower()) not in said
+    ]
+    if not missing:
+        return question
+    return f"{question.rstrip(' ?.')} ({' '.join(missing[:8])})?"

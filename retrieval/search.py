@@ -1,0 +1,84 @@
+"""Search: a plan's sub-queries under the viewer's filter, dense and BM25 in one round trip. Ids and scores, no text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.viewer import Viewer
+from ingestion.access import Reach, reach_of
+from ingestion.embedding import embedder
+from ingestion.index import get_index
+from ingestion.index.types import IndexFilter
+from retrieval.fusion import fuse
+from retrieval.types import Candidate, Plan, SubQuery
+
+# Asked of each retriever per sub-query, and kept of their union. Wide enough for the second hop, small enough to gate.
+PER_RETRIEVER = 100
+KEPT = 60
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one sub-query found, best first."""
+
+    sub_query: SubQuery
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class SearchResults:
+    """What every sub-query found, and how much the viewer reaches (counts, for the record)."""
+
+    found: tuple[Found, ...]
+    reach: Reach
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Return every candidate once, with its best score over the sub-queries, best first."""
+        best: dict[int, Candidate] = {}
+        for found in self.found:
+            for candidate in found.candidates:
+                known = best.get(candidate.chunk)
+                if known is None or candidate.fused > known.fused:
+                    best[candidate.chunk] = candidate
+        return tuple(sorted(best.values(), key=lambda candidate: (-candidate.fused, candidate.chunk)))
+
+    def sub_queries_of(self, chunk: int) -> tuple[int, ...]:
+        """Return the numbers of the sub-queries that found a chunk."""
+        return tuple(
+            found.sub_query.number for found in self.found if any(c.chunk == chunk for c in found.candidates)
+        )
+
+
+def search(plan: Plan, viewer: Viewer) -> SearchResults:
+    """Return the candidates of each sub-query within what the viewer reaches now.
+
+    Raises ingestion.index.types' IndexBusy or IndexUnavailable with a sentence when the index cannot be asked.
+    """
+    reach = reach_of(viewer)
+    where = index_filter(reach, plan)
+    texts = [sub_query.text for sub_query in plan.sub_queries]
+    hits = search_texts(texts, where, PER_RETRIEVER)
+    return SearchResults(
+        tuple(
+            Found(sub_query, tuple(candidates[:KEPT]))
+            for sub_query, candidates in zip(plan.sub_queries, hits, strict=True)
+        ),
+        reach,
+    )
+
+
+def index_filter(reach: Reach, plan: Plan, documents: frozenset[int] | None = None) -> IndexFilter:
+    """Return the index filter for a reach: the access part always, a narrowing to documents where given."""
+    return IndexFilter(
+        policies=reach.policies, sources=reach.sources, superseded=plan.wants_superseded, documents=documents
+    )
+
+
+def search_texts(texts: Sequence[str], where: IndexFilter, limit: int) -> list[list[Candidate]]:
+    """Return the fused candidates of each text, in one round trip to the index."""
+    if not where.policies or not where.sources:
+        return [[] for _ in texts]
+    vectors = embedder().embed_passages(list(texts))
+    return [
+        list(fuse(hits))
+        for hits in get_index().search_many(list(zip(vectors, texts, strict=True)), where, limit)
+    ]

@@ -1,0 +1,67 @@
+"""Words as retrieval counts them: content words, light stems, and how rare each is among the passages at hand."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*")
+
+STOPWORDS = frozenset(
+    """a about above after again against all also am an and any are as at be because been before being below between both
+    but by can could did do does doing down during each few for from further get had has have having he her here hers him
+    his how i if in into is it its itself just let may me might more most much must my no nor not of off on once only or
+    other our ours out over own per same shall she should so some such than that the their theirs them then there these
+    they this those through to too under until up upon us very was we were what when where whether which while who whom
+    whose why will with within would you your yours tell please know show give find explain""".split()
+)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in lower case, in order."""
+    return [word.lower() for word in WORD.findall(text)]
+
+
+def content_words(text: str) -> list[str]:
+    """Return the words that carry content, in order, in lower case."""
+    return [word for word in words_of(text) if word not in STOPWORDS]
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """Return the word's Snowball stem (Porter2, English), as the index's BM25 stems it."""
+    return _stemmer().stem(word)
+
+
+@lru_cache(maxsize=1)
+def _stemmer():  # type: ignore[no-untyped-def]
+    from nltk.stem.snowball import EnglishStemmer
+
+    return EnglishStemmer()
+
+
+def stems_of(text: str) -> list[str]:
+    """Return the stems of a text's content words, in order."""
+    return [stem(word) for word in content_words(text)]
+
+
+def rarity(documents: Iterable[Iterable[str]]) -> dict[str, float]:
+    """Return each stem's inverse document frequency over the given stemmed documents (BM25's, always > 0)."""
+    counted: Counter[str] = Counter()
+    total = 0
+    for document in documents:
+        counted.update(set(document))
+        total += 1
+    return {word: math.log(1 + (total - n + 0.5) / (n + 0.5)) for word, n in counted.items()}
+
+
+def coverage(
+    wanted: Iterable[str], found: Iterable[str], weights: Mapping[str, float], unseen: float
+) -> float:
+    """Return the share, by weight, of the wanted stems that are found, in [0, 1]; 0 when nothing is wanted."""
+    wanted_set, found_set = set(wanted), set(found)
+    whole = sum(weights.get(word, unseen) for word in wanted_set)
+    if whole <= 0:
+        return 0.0
+    return sum(weights.get(word, unseen) for word in wanted_set & found_set) / whole
