@@ -9,7 +9,9 @@ def ndcg(ranking: Sequence[str], grades: Mapping[str, int], k: int = 10) -> floa
 
     `ranking` is document ids, best first, without repeats; `grades` the relevant documents' grades (> 0).
     """
-    gained = sum((2 ** grades.get(d, 0) - 1) / math.log2(rank + 1) for rank, d in enumerate(ranking[:k], start=1))
+    gained = sum(
+        (2 ** grades.get(d, 0) - 1) / math.log2(rank + 1) for rank, d in enumerate(ranking[:k], start=1)
+    )
     ideal = sorted((grade for grade in grades.values() if grade > 0), reverse=True)[:k]
     possible = sum((2**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(ideal, start=1))
     return gained / possible if possible else 0.0

@@ -34,8 +34,11 @@ COMPARED = re.compile(
     re.IGNORECASE,
 )
 EITHER = re.compile(r"^(?P<head>.+?),\s*(?P<a>[^,?]+?)\s+or\s+(?P<b>[^,?]+?)\s*\??$", re.IGNORECASE)
+# Words that point back. "there is", "this year" and "the form that …" point nowhere, so they do not count.
 REFERRING = re.compile(
-    r"\b(?:it|its|that|this|they|them|their|those|these|he|she|his|her|him|there|one|ones|same)\b",
+    r"\b(?:it|its|they|them|their|he|she|his|her|him|(?<!is )(?<!are )(?<!was )(?<!were )there(?! (?:is|are|was|were)\b)|"
+    r"(?:this|that|these|those)(?=\s*(?:$|[?.,;]|(?:is|are|was|were|does|do|did|can|may|must|should|will|apply|applies|mean|"
+    r"happen|work|cost|take|one|ones|case|also|then|too|for|in|to)\b)))\b",
     re.IGNORECASE,
 )
 ELLIPTIC = re.compile(

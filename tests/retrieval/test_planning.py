@@ -1,0 +1,94 @@
+"""Planning without a model: what is split, what is carried over, and what is left alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.planning import MAX_SUB_QUERIES, RulePlanner
+from retrieval.types import Plan, Turn
+
+
+def plan(question: str, *earlier: str) -> Plan:
+    return RulePlanner().plan(question, [Turn(text, "") for text in earlier])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many days of holiday do I have?",
+        "What is the procedure for research and development expenses?",
+        "Who approves travel to Germany and the Netherlands?",
+        "vpn setup",
+        "Is the canteen open on Friday and Saturday?",
+    ],
+)
+def test_a_simple_question_stays_one_search(question: str) -> None:
+    assert [s.text for s in plan(question).sub_queries] == [question]
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("How many weeks of leave do I get, and who approves it?", 2),
+        ("What is the hotel limit and how do I claim it?", 2),
+        ("When does payroll run? Who do I ask about corrections?", 2),
+        ("What is A1? What is B2? What is C3? What is D4? What is E5?", MAX_SUB_QUERIES),
+    ],
+)
+def test_several_asks_become_several_searches(question: str, parts: int) -> None:
+    assert len(plan(question).sub_queries) == parts
+
+
+def test_a_later_ask_that_only_refers_carries_the_topic_of_the_first() -> None:
+    second = plan("What is the severance package, and who approves it?").sub_queries[1]
+    assert "severance" in second.text
+
+
+def test_a_comparison_searches_each_side() -> None:
+    texts = [s.text for s in plan("What is the difference between Severity 1 and Severity 2?").sub_queries]
+    assert "Severity 1" in texts[1]
+    assert "Severity 2" in texts[2]
+
+
+def test_a_place_in_a_follow_up_replaces_the_place_before() -> None:
+    result = plan("And in the Netherlands?", "How many weeks of parental leave do I get in Germany?")
+    assert result.standalone == "How many weeks of parental leave do I get in the Netherlands?"
+
+
+def test_a_pronoun_brings_the_topic_along() -> None:
+    assert "sabbatical" in plan("Who approves it?", "How long is a sabbatical?").standalone
+
+
+def test_a_chain_of_follow_ups_keeps_its_topic() -> None:
+    result = plan(
+        "And in Leeds?", "How many weeks of parental leave are there in Germany?", "And in Rotterdam?"
+    )
+    assert result.standalone == "How many weeks of parental leave are there in Leeds?"
+
+
+def test_a_question_that_stands_alone_takes_nothing_from_before() -> None:
+    question = "Which laptop models can engineers order this year?"
+    assert plan(question, "How long is a sabbatical?").standalone == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What was the previous hotel limit?",
+        "What did the old policy say?",
+        "How has the travel policy changed?",
+    ],
+)
+def test_asking_how_things_were_looks_at_superseded_documents(question: str) -> None:
+    assert plan(question).wants_superseded
+
+
+def test_asking_how_things_are_does_not_look_at_superseded_documents() -> None:
+    assert not plan("What is the hotel limit in 2026?").wants_superseded
+
+
+@given(st.text(max_size=300), st.lists(st.text(max_size=100), max_size=5))
+def test_any_text_gets_a_bounded_plan_with_numbered_searches(question: str, earlier: list[str]) -> None:
+    result = plan(question, *earlier)
+    assert 1 <= len(result.sub_queries) <= MAX_SUB_QUERIES
+    assert [s.number for s in result.sub_queries] == list(range(1, len(result.sub_queries) + 1))
