@@ -4,11 +4,15 @@ What stands before the gate holds ids and scores. The index is a hint and may be
 its document, as the database has it at this moment, admits this viewer and its chunk belongs to the version on show.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db.models import F, QuerySet
 
 from accounts.viewer import Viewer
 from ingestion.access import Rule, rule_of
 from ingestion.models import AccessPolicy, Chunk, Document
+from ingestion.querysets import DocumentQuerySet
 from retrieval.types import Gated, Grant, Passage, Withheld
 
 COLUMNS = (
@@ -59,16 +63,14 @@ def first_chunks(document_ids: Iterable[int], viewer: Viewer, limit: int = 3) ->
     return tuple(_passages(rows, viewer).values())
 
 
-def _current_chunks(readable):  # type: ignore[no-untyped-def]
-    from django.db.models import F
-
+def _current_chunks(readable: DocumentQuerySet) -> QuerySet[Chunk]:
     return Chunk.objects.filter(
         version__document__in=readable, version_id=F("version__document__current_version_id")
     )
 
 
-def _passages(rows, viewer: Viewer) -> dict[int, Passage]:  # type: ignore[no-untyped-def]
-    rows = list(rows)
+def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, Passage]:  # Any: column values
+    rows = list(found)
     rules = _rules(
         {row["version__document__policy_id"] for row in rows}
         | {row["version__document__source__policy_id"] for row in rows}

@@ -174,7 +174,7 @@ def _replace_constraint(previous: str, preposition: str | None, rest: str) -> st
             last = found[-1]
             return f"{previous[: last.start()]}{preposition.lower()} {rest}{previous[last.end() :]}"
         return f"{previous.rstrip(' ?.')} {preposition.lower()} {rest}?"
-    names = [match for match in re.finditer(r"(?<!^)\b[A-Z][\w-]*(?:\s+[A-Z][\w-]*)*", previous)]
+    names = list(re.finditer(r"(?<!^)\b[A-Z][\w-]*(?:\s+[A-Z][\w-]*)*", previous))
     if names and rest[:1].isupper():
         last = names[-1]
         return f"{previous[: last.start()]}{rest}{previous[last.end() :]}"
