@@ -235,6 +235,12 @@ class SyncRun(models.Model):
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=500, blank=True, help_text="why the run as a whole failed")
+    note = models.CharField(
+        max_length=500, blank=True, help_text="what an admin should know although the run did not fail"
+    )
+    is_partial = models.BooleanField(
+        default=False, help_text="over some documents only: what it does not name is not taken as removed"
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -274,6 +280,21 @@ class SyncItem(models.Model):
     document = models.ForeignKey(Document, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     attempts = models.PositiveSmallIntegerField(default=0)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # What the listing found, kept here so that a run that was cut off goes on without listing again.
+    policy = models.ForeignKey(
+        AccessPolicy, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    policy_note = models.CharField(max_length=500, blank=True, help_text="why the policy is dark, when it is")
+    modified_at = models.DateTimeField(null=True, blank=True)
+    file = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="uploads: where the raw file waits, relative to the file storage",
+    )
+    # Set when the item has been read; the item is done once this version is in the index.
+    version = models.ForeignKey(
+        DocumentVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         ordering = ["id"]
