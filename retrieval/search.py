@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from accounts.viewer import Viewer
 from ingestion.access import Reach, reach_of
 from ingestion.embedding import embedder
 from ingestion.index import get_index
-from ingestion.index.types import IndexFilter
+from ingestion.index.types import IndexFilter, IndexQuery
 from retrieval.fusion import fuse
 from retrieval.types import Candidate, Plan, SubQuery
 
@@ -75,10 +77,8 @@ def index_filter(reach: Reach, plan: Plan, documents: frozenset[int] | None = No
 
 def search_texts(texts: Sequence[str], where: IndexFilter, limit: int) -> list[list[Candidate]]:
     """Return the fused candidates of each text, in one round trip to the index."""
-    if not where.policies or not where.sources:
+    if where.is_empty:
         return [[] for _ in texts]
-    vectors = embedder().embed_passages(list(texts))
-    return [
-        list(fuse(hits))
-        for hits in get_index().search_many(list(zip(vectors, texts, strict=True)), where, limit)
-    ]
+    vectors = embedder(settings.EMBEDDING_MODEL).embed_queries(list(texts))
+    queries = [IndexQuery(vector, text) for vector, text in zip(vectors, texts, strict=True)]
+    return [list(fuse(hits)) for hits in get_index().search_many(queries, where, limit)]
