@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,7 +185,7 @@ def _lines_of(text: str, start: int, end: int) -> Iterator[Span]:
         position = stop + 1
     width = max(len(text[line.start : line.end].strip()) for line in lines)
     block_start = start
-    for above, below in zip(lines, lines[1:], strict=False):
+    for above, below in pairwise(lines):
         if _starts_anew(text, above, below, width):
             yield Span(block_start, below.start)
             block_start = below.start

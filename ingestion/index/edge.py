@@ -1,0 +1,420 @@
+"""The index inside this process, on Qdrant Edge: Qdrant's engine as a library, one folder, one process.
+
+Measured with 100,000 chunks on two cores: see docs/operations.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from ingestion.index.types import (
+    PAYLOAD_KEYS,
+    ChunkScores,
+    IndexBusy,
+    IndexCorrupt,
+    IndexEntry,
+    IndexFilter,
+    IndexHit,
+    IndexHits,
+    IndexPoint,
+    IndexUnavailable,
+    Vector,
+)
+
+if TYPE_CHECKING:
+    import qdrant_edge
+
+DENSE = "dense"
+KEYWORD = "keyword"
+
+KEYWORD_SATURATION = 1.2
+KEYWORD_LENGTH_WEIGHT = 0.75
+KEYWORD_AVERAGE_LENGTH = 110.0
+"""BM25's k and b, and the mean number of indexed words in a chunk, on which b depends."""
+
+_LAYOUT = 1
+_BATCH = 512
+_PAGE = 1_000
+_REBUILD = "Run `manage.py reindex`, which builds it again from the database."
+
+
+class EdgeIndex:
+    """An index in a folder of this machine. One process at a time; any number of threads."""
+
+    def __init__(self, folder: Path, *, dimensions: int = 384, model: str = "all-MiniLM-L6-v2") -> None:
+        """Open the index in a folder, or create it there.
+
+        Raises IndexBusy when another process has it open, IndexCorrupt when it cannot be read or holds vectors of
+        another model.
+        """
+        self.folder = folder
+        self._dimensions = dimensions
+        self._writing = threading.Lock()
+        self._held = _hold(folder)
+        try:
+            self._shard = _open_shard(folder, dimensions, model)
+        except BaseException:
+            self._held.close()
+            raise
+
+    def upsert(self, points: Sequence[IndexPoint]) -> None:
+        """Add chunks, or replace those already there. Raises ValueError for a vector of the wrong shape."""
+        import qdrant_edge as edge
+
+        for start in range(0, len(points), _BATCH):
+            batch = [_point(point, self._dimensions) for point in points[start : start + _BATCH]]
+            self._write(edge.UpdateOperation.upsert_points(batch))
+
+    def set_access(self, document: int, *, source: int, policy: int) -> None:
+        """Change under which source and rule a document's chunks are found."""
+        import qdrant_edge as edge
+
+        payload = {"source": int(source), "policy": int(policy)}
+        self._write(edge.UpdateOperation.set_payload_by_filter(_of_document(document), payload))
+
+    def set_superseded(self, document: int, value: bool, *, chunks: Collection[int] | None = None) -> None:
+        """Mark a document's chunks, or only those named, as belonging to a replaced version or not."""
+        import qdrant_edge as edge
+
+        where = _of_document(document)
+        if chunks is not None:
+            if not chunks:
+                return
+            where = edge.Filter(must=[where, edge.HasIdCondition(set(chunks))])
+        self._write(edge.UpdateOperation.set_payload_by_filter(where, {"superseded": int(value)}))
+
+    def delete_chunks(self, chunks: Collection[int]) -> None:
+        """Remove chunks; those that are not there are ignored."""
+        import qdrant_edge as edge
+
+        if chunks:
+            self._write(edge.UpdateOperation.delete_points(list(chunks)))
+
+    def delete_document(self, document: int) -> None:
+        """Remove every chunk of a document."""
+        import qdrant_edge as edge
+
+        self._write(edge.UpdateOperation.delete_points_by_filter(_of_document(document)))
+
+    def search(self, vector: Vector, text: str, where: IndexFilter, limit: int) -> IndexHits:
+        """Return up to `limit` chunks per retriever that pass the filter, in one round trip."""
+        return self.search_many([(vector, text)], where, limit)[0]
+
+    def search_many(
+        self, queries: Sequence[tuple[Vector, str]], where: IndexFilter, limit: int
+    ) -> list[IndexHits]:
+        """Return the hits of several questions (vector and words) of one viewer, in the order asked, in one round trip."""
+        if where.is_empty or limit < 1 or not queries:
+            return [IndexHits() for _ in queries]
+        admitted = _filter(where)
+        requests: list[qdrant_edge.QueryRequest] = []
+        for query in queries:
+            requests += _requests(query, admitted, _corpus(where, admitted), limit, exact=False)
+        found = [_hits(points) for points in self._ask(requests)]
+        return [IndexHits(dense=found[at], keyword=found[at + 1]) for at in range(0, len(found), 2)]
+
+    def scores(
+        self, vector: Vector, text: str, chunks: Collection[int], where: IndexFilter
+    ) -> Mapping[int, ChunkScores]:
+        """Return exact scores of the named chunks that pass the filter; the others are absent."""
+        import qdrant_edge as edge
+
+        if where.is_empty or not chunks:
+            return {}
+        admitted = _filter(where)
+        named = edge.Filter(must=[admitted, edge.HasIdCondition(set(chunks))])
+        corpus = _corpus(where, admitted)
+        dense, keyword = self._ask(_requests((vector, text), named, corpus, len(chunks), exact=True))
+        words = {hit.chunk: hit.score for hit in _hits(keyword)}
+        return {hit.chunk: ChunkScores(hit.score, words.get(hit.chunk, 0.0)) for hit in _hits(dense)}
+
+    def entries(self) -> Iterator[IndexEntry]:
+        """Yield what is held about every chunk, in order of chunk."""
+        import qdrant_edge as edge
+
+        offset: qdrant_edge.PointId | None = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=offset,
+                limit=_PAGE,
+                with_payload=True,
+                with_vector=False,
+            )
+            with self._engine():
+                records, offset = self._shard.scroll(request)
+            for record in records:
+                payload = record.payload or {}
+                # -1 is no row's id: a value that is missing differs from every value in the database.
+                yield IndexEntry(int(str(record.id)), *(int(payload.get(key, -1)) for key in PAYLOAD_KEYS))
+            if offset is None:
+                return
+
+    def count(self) -> int:
+        """Return the number of chunks held."""
+        import qdrant_edge as edge
+
+        with self._engine():
+            return self._shard.count(edge.CountRequest(exact=True))
+
+    def optimize(self) -> None:
+        """Build the search structures for what was added; searches go on meanwhile, writes wait."""
+        with self._writing, self._engine():
+            self._shard.optimize()
+
+    def flush(self) -> None:
+        """Return once everything written so far will survive a crash."""
+        with self._writing, self._engine():
+            self._shard.flush()
+
+    def close(self) -> None:
+        """Write everything down and let another process open the folder."""
+        with self._writing:
+            if self._held.closed:
+                return
+            try:
+                with self._engine():
+                    self._shard.flush()
+                    self._shard.close()
+            finally:
+                self._held.close()
+
+    def _write(self, operation: qdrant_edge.UpdateOperation) -> None:
+        with self._writing, self._engine():
+            self._shard.update(operation)
+
+    def _ask(self, requests: list[qdrant_edge.QueryRequest]) -> list[list[qdrant_edge.ScoredPoint]]:
+        import qdrant_edge as edge
+
+        with self._engine():
+            return self._shard.query_batch(edge.QueryBatchRequest(requests))
+
+    @contextmanager
+    def _engine(self) -> Iterator[None]:
+        """Turn the engine's failures into ours; it raises plain Exception for every kind."""
+        if self._held.closed:
+            raise IndexUnavailable(f"The search index in {self.folder} is closed.")
+        try:
+            yield
+        except Exception as error:
+            raise IndexUnavailable(f"The search index in {self.folder} failed: {error}") from error
+
+
+def erase(folder: Path) -> None:
+    """Remove the index in a folder, so that the next opening creates an empty one.
+
+    Raises IndexBusy when a process has it open.
+    """
+    with _hold(folder):
+        for name in ("shard", "shard.new", "index.json"):
+            target = folder / name
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def keyword_model() -> qdrant_edge.Bm25:
+    """Return the BM25 weigher that every index uses, embedded or on a server."""
+    import qdrant_edge as edge
+
+    return edge.Bm25(
+        edge.Bm25Config(
+            k=KEYWORD_SATURATION,
+            b=KEYWORD_LENGTH_WEIGHT,
+            avg_len=KEYWORD_AVERAGE_LENGTH,
+            language="english",
+            lowercase=True,
+            ascii_folding=True,
+        )
+    )
+
+
+def checked_vector(vector: Vector, dimensions: int) -> list[float]:
+    """Return a vector as the engines take it. Raises ValueError for a wrong shape or a value that is no number."""
+    if vector.shape != (dimensions,):
+        raise ValueError(f"A vector of this index has shape ({dimensions},), not {vector.shape}.")
+    if not np.isfinite(vector).all():
+        raise ValueError("A vector holds a value that is not a number.")
+    values: list[float] = vector.tolist()
+    return values
+
+
+def payload_of(point: IndexPoint) -> dict[str, int]:
+    """Return the integers that are stored beside a chunk's vectors."""
+    return {
+        "document": int(point.document),
+        "source": int(point.source),
+        "policy": int(point.policy),
+        "superseded": int(point.superseded),
+    }
+
+
+def _hold(folder: Path) -> IO[str]:
+    """Take the folder for this process; closing what is returned, or the process ending, gives it back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.seek(0)
+        owner = held.read().strip() or "unknown"
+        held.close()
+        raise IndexBusy(
+            f"The search index in {folder} is in use by another process (process id {owner}). Only one process at a "
+            "time can open it: stop the other one, send this work through it, or use a Qdrant server for several."
+        ) from error
+    held.truncate(0)
+    held.write(f"{os.getpid()}\n")
+    held.flush()
+    return held
+
+
+def _open_shard(folder: Path, dimensions: int, model: str) -> qdrant_edge.EdgeShard:
+    import qdrant_edge as edge
+
+    settings = {
+        "layout": _LAYOUT,
+        "dimensions": dimensions,
+        "model": model,
+        "keyword": [KEYWORD_SATURATION, KEYWORD_LENGTH_WEIGHT, KEYWORD_AVERAGE_LENGTH],
+    }
+    shard = folder / "shard"
+    if not shard.exists():
+        _create_shard(folder, settings, dimensions)
+    try:
+        found = json.loads((folder / "index.json").read_text())
+    except (OSError, ValueError) as error:
+        raise IndexCorrupt(
+            f"The search index in {folder} does not say how it was built. {_REBUILD}"
+        ) from error
+    if found != settings:
+        raise IndexCorrupt(
+            f"The search index in {folder} was built with other settings ({found}) than now ({settings}). {_REBUILD}"
+        )
+    try:
+        return edge.EdgeShard.load(str(shard))
+    except Exception as error:
+        raise IndexCorrupt(f"The search index in {folder} cannot be read: {error}. {_REBUILD}") from error
+
+
+def _create_shard(folder: Path, settings: Mapping[str, object], dimensions: int) -> None:
+    """Create an empty index beside its final place and move it there whole, so that a crash leaves none or all."""
+    import qdrant_edge as edge
+
+    unfinished = folder / "shard.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    config = edge.EdgeConfig(
+        vectors={
+            DENSE: edge.EdgeVectorParams(
+                size=dimensions,
+                distance=edge.Distance.Cosine,
+                datatype=edge.VectorStorageDatatype.Float16,
+            )
+        },
+        sparse_vectors={KEYWORD: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=20_000),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=20_000, default_segment_number=1),
+    )
+    try:
+        shard = edge.EdgeShard.create(str(unfinished), config)
+        # Before the first point: the search graph is built with the filters in mind only if they are declared first.
+        for key in PAYLOAD_KEYS:
+            params = edge.IntegerIndexParams(lookup=True, range=False)
+            shard.update(edge.UpdateOperation.create_field_index(key, params))
+        shard.flush()
+        shard.close()
+    except Exception as error:
+        raise IndexUnavailable(f"The search index cannot be created in {folder}: {error}") from error
+    (folder / "index.json").write_text(json.dumps(settings))
+    unfinished.rename(folder / "shard")
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _point(point: IndexPoint, dimensions: int) -> qdrant_edge.Point:
+    import qdrant_edge as edge
+
+    vectors: dict[str, qdrant_edge.NamedVector] = {
+        DENSE: checked_vector(point.vector, dimensions),
+        KEYWORD: keyword_model().embed_document(point.text),
+    }
+    return edge.Point(point.chunk, vectors, payload_of(point))
+
+
+def _of_document(document: int) -> qdrant_edge.Filter:
+    import qdrant_edge as edge
+
+    return edge.Filter(must=[edge.FieldCondition("document", match=edge.MatchValue(int(document)))])
+
+
+def _filter(where: IndexFilter) -> qdrant_edge.Filter:
+    import qdrant_edge as edge
+
+    must: list[qdrant_edge.ConditionType] = [
+        edge.FieldCondition("policy", match=edge.MatchAny(sorted(where.policies))),
+        edge.FieldCondition("source", match=edge.MatchAny(sorted(where.sources))),
+    ]
+    if not where.superseded:
+        must.append(edge.FieldCondition("superseded", match=edge.MatchValue(0)))
+    if where.documents is not None:
+        must.append(edge.FieldCondition("document", match=edge.MatchAny(sorted(where.documents))))
+    return edge.Filter(must=must)
+
+
+def _corpus(where: IndexFilter, admitted: qdrant_edge.Filter) -> qdrant_edge.Filter:
+    """Return the documents over which a term's rarity is judged: all the viewer's, however narrow the question."""
+    if where.documents is None:
+        return admitted
+    return _filter(IndexFilter(where.policies, where.sources, where.superseded))
+
+
+def _requests(
+    query: tuple[Vector, str],
+    where: qdrant_edge.Filter,
+    corpus: qdrant_edge.Filter,
+    limit: int,
+    *,
+    exact: bool,
+) -> list[qdrant_edge.QueryRequest]:
+    import qdrant_edge as edge
+
+    vector, text = query
+    dense = edge.QueryRequest(
+        limit=limit,
+        query=edge.Query.Nearest(vector.tolist(), using=DENSE),
+        filter=where,
+        with_payload=["document"],
+        params=edge.SearchParams(
+            hnsw_ef=max(128, limit), exact=exact, acorn=edge.AcornSearchParams(enable=True)
+        ),
+    )
+    keyword = edge.QueryRequest(
+        limit=limit,
+        query=edge.Query.Nearest(keyword_model().embed_query(text), using=KEYWORD),
+        filter=where,
+        with_payload=["document"],
+        params=edge.SearchParams(idf=edge.IdfParams(corpus=corpus)),
+    )
+    return [dense, keyword]
+
+
+def _hits(points: Sequence[qdrant_edge.ScoredPoint]) -> tuple[IndexHit, ...]:
+    return tuple(
+        IndexHit(int(str(point.id)), int((point.payload or {})["document"]), float(point.score))
+        for point in points
+    )
