@@ -167,6 +167,11 @@ class DocumentVersion(models.Model):
         max_length=300, help_text="where the raw file is kept, relative to the file storage"
     )
     page_count = models.PositiveIntegerField(null=True, blank=True)
+    # What this version says about itself. The document takes it over at the moment the version is shown.
+    title = models.CharField(max_length=300, blank=True)
+    author = models.CharField(max_length=200, blank=True)
+    dated = models.DateField(null=True, blank=True)
+    is_superseded = models.BooleanField(default=False)
     parser = models.CharField(max_length=80, help_text="what read the file, with its version")
     warnings = models.JSONField(default=list, help_text="sentences about what could not be read well")
     state = models.CharField(max_length=10, choices=State, default=State.PENDING, db_index=True)
