@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from django.conf import settings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -32,6 +35,10 @@ BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 BATCH_TOKENS = 2_048
 """Tokens in one forward pass. Fills two cores and stays in their cache; larger batches are slower and need more memory."""
+
+
+# An embedder of one's own, for example one that asks an embeddings endpoint: `package.module:name`.
+_PLUGGED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class EmbeddingUnavailable(RuntimeError):
@@ -99,14 +106,49 @@ class Embedder:
         return self._loaded
 
 
-_embedders: dict[str, Embedder] = {}
+class TextEmbedder(Protocol):
+    """Whatever turns text into L2-normalised vectors. Safe to share between threads."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of every vector."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per text, in the order given."""
+
+    def embed_query(self, text: str) -> Vectors:
+        """Return the vector of a question."""
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per question."""
+
+
+_embedders: dict[str, TextEmbedder] = {}
 _embedders_lock = threading.Lock()
 
 
-def embedder(model: str | Path = BUNDLED_MODEL) -> Embedder:
-    """Return this process's embedder for a model; every call with the same model returns the same object."""
+def embedder(model: str | Path | None = None) -> TextEmbedder:
+    """Return this process's embedder for a model, by default the one of the settings.
+
+    A model is the bundled one, a folder, or `module:name` of something to be called for a TextEmbedder. Every call
+    with the same model returns the same object. Raises EmbeddingUnavailable when `module:name` names nothing.
+    """
+    name = str(model or settings.EMBEDDING_MODEL)
     with _embedders_lock:
-        return _embedders.setdefault(str(model), Embedder(model))
+        if name not in _embedders:
+            _embedders[name] = _imported(name) if _PLUGGED.fullmatch(name) else Embedder(name)
+        return _embedders[name]
+
+
+def _imported(name: str) -> TextEmbedder:
+    module, _, attribute = name.partition(":")
+    try:
+        made: TextEmbedder = getattr(import_module(module), attribute)()
+    except (ImportError, AttributeError) as error:
+        raise EmbeddingUnavailable(
+            f"FOOTNOTE_EMBEDDING_MODEL is {name}, and there is no {attribute} in a module {module}: {error}."
+        ) from error
+    return made
 
 
 def model_folder(model: str | Path = BUNDLED_MODEL) -> Path:
