@@ -2,12 +2,13 @@
 
 from django.http import HttpRequest
 
+from accounts.models import User
+
 
 def desks(request: HttpRequest) -> dict[str, object]:
     """Return the desks this person may open, for the header. The pages themselves check again."""
     user = getattr(request, "user", None)
-    signed_in = user is not None and user.is_authenticated
     return {
-        "can_administer": signed_in and user.is_admin,
-        "can_audit": signed_in and user.is_auditor,
+        "can_administer": isinstance(user, User) and user.is_admin,
+        "can_audit": isinstance(user, User) and user.is_auditor,
     }

@@ -1,11 +1,14 @@
 """People, groups and what was done: the rows that say who somebody is."""
 
 import uuid
+from collections.abc import Iterator
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from accounts.append_only import AppendOnlyModel
 
@@ -31,6 +34,8 @@ class User(AbstractBaseUser):
     )
     is_auditor = models.BooleanField(default=False, help_text="May see how every answer came about.")
     created_at = models.DateTimeField(auto_now_add=True)
+    # Part of what every session is checked against: raising it ends them all, and none revives with the account.
+    session_generation = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -44,6 +49,24 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def get_session_auth_hash(self) -> str:
+        return self._session_hash(None)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for secret in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(secret)
+
+    def _session_hash(self, secret: str | bytes | None) -> str:
+        bound = f"{self.session_generation}:{self.password}"
+        return salted_hmac(
+            "accounts.models.User.session", bound, secret=secret, algorithm="sha256"
+        ).hexdigest()
+
+    @property
+    def subject(self) -> str:
+        """How the audit names this person as the subject of an event."""
+        return f"person:{self.public_id}"
 
     @property
     def initials(self) -> str:
@@ -67,6 +90,11 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def subject(self) -> str:
+        """How the audit names this group as the subject of an event."""
+        return f"group:{self.public_id}"
 
 
 class Membership(models.Model):
@@ -129,6 +157,11 @@ class AuditEvent(AppendOnlyModel):
     def __str__(self) -> str:
         return f"{self.position} {self.type} {self.subject}"
 
+    @property
+    def actor_name(self) -> str:
+        """The actor's name without the address that the label adds to tell namesakes apart."""
+        return self.actor_label.partition(" <")[0] or self.actor
+
 
 class AuditHead(models.Model):
     """One row: where the chain ends. Locking it serialises appends; comparing with it shows a cut tail."""
@@ -142,3 +175,15 @@ class AuditHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position} {self.digest}"
+
+
+class SignInThrottle(models.Model):
+    """Failed sign-ins counted since a moment, per e-mail and network address and per network address."""
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=71, unique=True, help_text="digest of what is counted")
+    since = models.DateTimeField(db_index=True)
+    failures = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.failures} since {self.since:%H:%M}"

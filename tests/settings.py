@@ -12,6 +12,12 @@ os.environ["CELERY_BROKER_URL"] = "memory://"
 os.environ.pop("QDRANT_URL", None)
 
 from config.settings import *  # noqa: E402, F403
+from config.settings import DATABASES  # noqa: E402
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, as in the product: SQLite's shared memory has other locks, and threads that write would fail in it.
+    DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/test.sqlite3"}
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 
 # The real hashers take a quarter of a second a sign-in by design.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -21,6 +21,7 @@ MUTABLE = {
     "accounts.Membership",
     "accounts.GroupNesting",
     "accounts.AuditHead",
+    "accounts.SignInThrottle",
     "ingestion.Source",
     "ingestion.Document",
     "ingestion.SyncRun",
