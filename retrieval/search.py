@@ -9,7 +9,7 @@ from accounts.viewer import Viewer
 from ingestion.access import Reach, reach_of
 from ingestion.embedding import embedder
 from ingestion.index import get_index
-from ingestion.index.types import IndexFilter, IndexQuery
+from ingestion.index.types import IndexFilter
 from retrieval.fusion import fuse
 from retrieval.types import Candidate, Plan, SubQuery
 
@@ -80,5 +80,5 @@ def search_texts(texts: Sequence[str], where: IndexFilter, limit: int) -> list[l
     if where.is_empty:
         return [[] for _ in texts]
     vectors = embedder(settings.EMBEDDING_MODEL).embed_queries(list(texts))
-    queries = [IndexQuery(vector, text) for vector, text in zip(vectors, texts, strict=True)]
+    queries = list(zip(vectors, texts, strict=True))
     return [list(fuse(hits)) for hits in get_index().search_many(queries, where, limit)]

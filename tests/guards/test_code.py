@@ -82,7 +82,7 @@ def test_no_viewer_parameter_has_a_default_or_allows_none() -> None:
 def test_every_action_takes_keywords_only_and_says_by_whom() -> None:
     offenders = []
     for path, tree in modules(*APPS):
-        if path.name != "actions.py":
+        if path.name != "actions.py" and path.parent.name != "actions":
             continue
         for node in tree.body:
             if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
