@@ -1,0 +1,382 @@
+"""The contract of the index, held by the engine in a folder and by the one on a server alike."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingestion.index.edge import EdgeIndex, erase
+from ingestion.index.server import ServerIndex
+from ingestion.index.types import (
+    PAYLOAD_KEYS,
+    IndexBusy,
+    IndexCorrupt,
+    IndexEntry,
+    IndexFilter,
+    IndexHits,
+    IndexPoint,
+    IndexUnavailable,
+    Vector,
+    VectorIndex,
+)
+
+TEXTS = {
+    1: "The red fox jumps over the fence.",
+    2: "A red hen sleeps.",
+    3: "The blue whale is not red.",
+    4: "The of and.",
+    5: "Café opening hours for the fox.",
+    6: "Fox, fox and fox again.",
+}
+
+
+def vector(seed: int, size: int = 384) -> Vector:
+    values = np.random.default_rng(seed).normal(size=size).astype(np.float32)
+    return np.asarray(values / np.linalg.norm(values), dtype=np.float32)
+
+
+def point(
+    chunk: int, *, document: int = 10, source: int = 1, policy: int = 1, superseded: int = 0, text: str = ""
+) -> IndexPoint:
+    return IndexPoint(
+        chunk, document, source, policy, superseded, vector(chunk), text or TEXTS.get(chunk, f"Text {chunk}.")
+    )
+
+
+def where(
+    policies: Sequence[int] = (1,),
+    sources: Sequence[int] = (1,),
+    *,
+    superseded: bool = False,
+    documents: Sequence[int] | None = None,
+) -> IndexFilter:
+    return IndexFilter(
+        frozenset(policies),
+        frozenset(sources),
+        superseded,
+        None if documents is None else frozenset(documents),
+    )
+
+
+def same(left: IndexHits, right: IndexHits) -> bool:
+    """Compare hits as a viewer could, apart from the last digits that depend on how a matrix was multiplied."""
+
+    def rounded(hits: IndexHits) -> list[tuple[int, float]]:
+        return [(hit.chunk, round(hit.score, 5)) for hit in (*hits.dense, *hits.keyword)]
+
+    return rounded(left) == rounded(right)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "index"
+
+
+class IndexContract:
+    """What every engine must do."""
+
+    @pytest.fixture
+    def index(self, folder: Path) -> Iterator[VectorIndex]:
+        raise AssertionError("Each engine's class gives its own index.")
+
+    def found(self, index: VectorIndex, filter_: IndexFilter, text: str = "red fox") -> set[int]:
+        hits = index.search(vector(1), text, filter_, 50)
+        return {hit.chunk for hit in (*hits.dense, *hits.keyword)}
+
+    def test_the_nearest_vector_and_the_shared_words_come_first(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        hits = index.search(vector(2), "blue whale", where(), 3)
+        assert hits.dense[0].chunk == 2
+        assert hits.dense[0].score == pytest.approx(1.0, abs=1e-3)
+        assert len(hits.dense) == 3
+        assert [hit.chunk for hit in hits.keyword] == [3]
+        assert {hit.document for hit in (*hits.dense, *hits.keyword)} == {10}
+
+    def test_words_match_whatever_their_case_ending_or_accent(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        assert [hit.chunk for hit in index.search(vector(1), "CAFES", where(), 9).keyword] == [5]
+
+    def test_an_empty_set_of_policies_or_sources_or_documents_finds_nothing(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        for nothing in (where(()), where(sources=()), where((), ()), where(documents=())):
+            assert self.found(index, nothing) == set()
+            assert index.scores(vector(1), "red fox", [1, 2], nothing) == {}
+
+    @settings(
+        max_examples=20,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(
+        st.frozensets(st.integers(1, 3)),
+        st.frozensets(st.integers(1, 2)),
+        st.booleans(),
+        st.none() | st.frozensets(st.integers(1, 6)),
+    )
+    def test_exactly_what_the_filter_admits_is_found(
+        self,
+        index: VectorIndex,
+        policies: frozenset[int],
+        sources: frozenset[int],
+        superseded: bool,
+        documents: frozenset[int] | None,
+    ) -> None:
+        points = [
+            point(
+                n, document=n % 6 + 1, source=n % 2 + 1, policy=n % 3 + 1, superseded=n % 5 == 0, text="fox"
+            )
+            for n in range(1, 31)
+        ]
+        index.upsert(points)
+        admitted = {
+            p.chunk
+            for p in points
+            if p.policy in policies
+            and p.source in sources
+            and (superseded or not p.superseded)
+            and (documents is None or p.document in documents)
+        }
+        filter_ = IndexFilter(policies, sources, superseded, documents)
+        hits = index.search(vector(1), "fox", filter_, 50)
+        assert {hit.chunk for hit in hits.dense} == admitted
+        assert {hit.chunk for hit in hits.keyword} == admitted
+        assert set(index.scores(vector(1), "fox", range(1, 31), filter_)) == admitted
+
+    def test_the_index_holds_the_declared_integers_and_no_text(self, index: VectorIndex) -> None:
+        index.upsert([point(1, document=7, source=8, policy=9, superseded=1)])
+        assert list(index.entries()) == [IndexEntry(chunk=1, document=7, source=8, policy=9, superseded=1)]
+        (payload,) = self.payloads(index)
+        assert payload == {"document": 7, "source": 8, "policy": 9, "superseded": 1}
+        assert set(payload) == set(PAYLOAD_KEYS)
+
+    def payloads(self, index: VectorIndex) -> list[dict[str, object]]:
+        raise AssertionError("Each engine's class reads its own payloads.")
+
+    def test_invisible_documents_do_not_change_the_scores_a_viewer_sees(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        before = index.search(vector(1), "red fox café", where(), 50)
+        alone = index.search(vector(1), "red fox café", where(documents=[10]), 50)
+        index.upsert([point(n, document=11, policy=2, text="red fox café red") for n in range(100, 140)])
+        index.upsert([point(n, document=12, source=2, text="fox fox") for n in range(140, 180)])
+        index.upsert([point(n, document=13, superseded=1, text="red") for n in range(180, 220)])
+        assert same(index.search(vector(1), "red fox café", where(), 50), before)
+        assert same(index.search(vector(1), "red fox café", where(documents=[10]), 50), alone)
+
+    def test_narrowing_to_a_document_keeps_its_scores(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk, document=chunk) for chunk in TEXTS])
+        wide = {hit.chunk: hit.score for hit in index.search(vector(1), "red fox", where(), 50).keyword}
+        narrow = index.search(vector(1), "red fox", where(documents=[2]), 50).keyword
+        assert {hit.chunk: hit.score for hit in narrow} == pytest.approx({2: wide[2]})
+
+    def test_scores_are_those_of_the_search_and_zero_where_no_word_is_shared(
+        self, index: VectorIndex
+    ) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        hits = index.search(vector(1), "red fox", where(), 50)
+        scores = index.scores(vector(1), "red fox", [*TEXTS, 999], where())
+        assert set(scores) == set(TEXTS)
+        assert {hit.chunk: hit.score for hit in hits.dense} == pytest.approx(
+            {chunk: score.dense for chunk, score in scores.items()}, abs=1e-5
+        )
+        words = {hit.chunk: hit.score for hit in hits.keyword}
+        assert {chunk: score.keyword for chunk, score in scores.items()} == pytest.approx(
+            {chunk: words.get(chunk, 0.0) for chunk in TEXTS}
+        )
+
+    def test_several_questions_at_once_get_the_answers_they_get_alone(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        questions = [(vector(1), "red fox"), (vector(2), "the of"), (vector(3), "blue whale")]
+        together = index.search_many(questions, where(), 4)
+        alone = [index.search(*question, where(), 4) for question in questions]
+        assert all(same(left, right) for left, right in zip(together, alone, strict=True))
+        assert index.search_many([], where(), 4) == []
+
+    def test_a_question_without_a_known_word_finds_by_meaning_only(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        for text in ("", "the of", "zzz", "?!"):
+            hits = index.search(vector(1), text, where(), 9)
+            assert hits.keyword == ()
+            assert len(hits.dense) == len(TEXTS)
+
+    def test_upserting_a_chunk_again_replaces_it(self, index: VectorIndex) -> None:
+        index.upsert([point(1, policy=1)])
+        index.upsert([point(1, policy=2, text="Something about cheese.")])
+        assert index.count() == 1
+        assert self.found(index, where((1,))) == set()
+        assert [h.chunk for h in index.search(vector(1), "cheese", where((2,)), 5).keyword] == [1]
+
+    def test_a_change_of_access_moves_every_chunk_of_the_document_and_no_other(
+        self, index: VectorIndex
+    ) -> None:
+        index.upsert([point(1), point(2), point(3, document=11)])
+        index.set_access(10, source=2, policy=5)
+        assert self.found(index, where()) == {3}
+        assert self.found(index, where((5,), (2,))) == {1, 2}
+
+    def test_a_replaced_version_is_found_only_when_asked_for(self, index: VectorIndex) -> None:
+        index.upsert([point(1), point(2), point(3, document=11)])
+        index.set_superseded(10, True, chunks=[1])
+        assert self.found(index, where()) == {2, 3}
+        index.set_superseded(10, True)
+        assert self.found(index, where()) == {3}
+        assert self.found(index, where(superseded=True)) == {1, 2, 3}
+        index.set_superseded(10, False)
+        index.set_superseded(10, True, chunks=[])
+        assert self.found(index, where()) == {1, 2, 3}
+
+    def test_deleted_chunks_and_documents_are_gone(self, index: VectorIndex) -> None:
+        index.upsert([point(1), point(2), point(3, document=11), point(4, document=12)])
+        index.delete_chunks([4, 999])
+        index.delete_chunks([])
+        index.delete_document(10)
+        index.delete_document(999)
+        assert [entry.chunk for entry in index.entries()] == [3]
+        assert index.count() == 1
+
+    def test_every_entry_is_listed_once_in_order(self, index: VectorIndex) -> None:
+        index.upsert([point(n, text="x") for n in range(2_100, 0, -1)])
+        assert [entry.chunk for entry in index.entries()] == list(range(1, 2_101))
+
+    def test_searching_after_optimizing_finds_the_same(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        before = index.search(vector(1), "red fox", where(), 50)
+        index.optimize()
+        index.flush()
+        assert same(index.search(vector(1), "red fox", where(), 50), before)
+
+    @pytest.mark.parametrize("wrong", [vector(1, 383), np.full(384, np.nan, dtype=np.float32)])
+    def test_a_vector_of_the_wrong_shape_or_without_numbers_is_refused(
+        self, index: VectorIndex, wrong: Vector
+    ) -> None:
+        with pytest.raises(ValueError, match="vector"):
+            index.upsert([IndexPoint(1, 1, 1, 1, 0, wrong, "text")])
+        assert index.count() == 0
+
+    def test_a_closed_index_says_so(self, index: VectorIndex) -> None:
+        index.close()
+        with pytest.raises(IndexUnavailable, match="closed"):
+            index.search(vector(1), "red", where(), 5)
+
+
+class TestEdgeIndex(IndexContract):
+    @pytest.fixture
+    def index(self, folder: Path) -> Iterator[VectorIndex]:
+        index = EdgeIndex(folder)
+        yield index
+        index.close()
+
+    def payloads(self, index: VectorIndex) -> list[dict[str, object]]:
+        import qdrant_edge as edge
+
+        assert isinstance(index, EdgeIndex)
+        records, _ = index._shard.scroll(edge.ScrollRequest(limit=10, with_payload=True))
+        return [dict(record.payload or {}) for record in records]
+
+    def test_what_was_flushed_is_there_after_opening_again(self, folder: Path) -> None:
+        first = EdgeIndex(folder)
+        first.upsert([point(chunk) for chunk in TEXTS])
+        before = first.search(vector(1), "red fox", where(), 9)
+        first.close()
+        second = EdgeIndex(folder)
+        assert same(second.search(vector(1), "red fox", where(), 9), before)
+        second.close()
+
+    def test_opening_the_folder_twice_is_refused_with_advice(self, folder: Path) -> None:
+        first = EdgeIndex(folder)
+        with pytest.raises(IndexBusy, match="another process"):
+            EdgeIndex(folder)
+        first.close()
+        EdgeIndex(folder).close()
+
+    @pytest.mark.slow
+    def test_a_killed_process_leaves_its_flushed_chunks_and_no_lock(self, folder: Path) -> None:
+        code = textwrap.dedent(
+            f"""
+            import os, signal
+            from pathlib import Path
+            from tests.ingestion.test_index import EdgeIndex, point
+            index = EdgeIndex(Path({str(folder)!r}))
+            index.upsert([point(chunk) for chunk in range(1, 50)])
+            index.flush()
+            index.upsert([point(chunk) for chunk in range(50, 60)])
+            os.kill(os.getpid(), signal.SIGKILL)
+            """
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=False)
+        assert done.returncode == -9
+        index = EdgeIndex(folder)
+        assert {entry.chunk for entry in index.entries()} >= set(range(1, 50))
+        index.close()
+
+    def test_a_creation_that_was_cut_short_is_begun_anew(self, folder: Path) -> None:
+        (folder / "shard.new" / "segments").mkdir(parents=True)
+        (folder / "shard.new" / "edge_config.json").write_text("half")
+        index = EdgeIndex(folder)
+        assert index.count() == 0
+        index.close()
+
+    def test_a_damaged_index_says_how_to_rebuild_it(self, folder: Path) -> None:
+        index = EdgeIndex(folder)
+        index.upsert([point(1)])
+        index.close()
+        for file in (folder / "shard" / "segments").rglob("segment.json"):
+            file.write_text("garbage")
+        with pytest.raises(IndexCorrupt, match="reindex"):
+            EdgeIndex(folder)
+        erase(folder)
+        rebuilt = EdgeIndex(folder)
+        assert rebuilt.count() == 0
+        rebuilt.close()
+
+    def test_vectors_of_another_model_are_not_mixed_in(self, folder: Path) -> None:
+        EdgeIndex(folder).close()
+        with pytest.raises(IndexCorrupt, match="other settings"):
+            EdgeIndex(folder, model="another-model")
+        with pytest.raises(IndexCorrupt, match="reindex"):
+            EdgeIndex(folder, dimensions=768)
+
+    def test_an_open_index_is_not_erased(self, folder: Path) -> None:
+        index = EdgeIndex(folder)
+        with pytest.raises(IndexBusy):
+            erase(folder)
+        index.close()
+
+
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
+@pytest.mark.filterwarnings("ignore:Local mode performs exact")
+class TestServerIndex(IndexContract):
+    @pytest.fixture
+    def index(self, folder: Path) -> Iterator[VectorIndex]:
+        from qdrant_client import QdrantClient
+
+        index = ServerIndex(QdrantClient(":memory:"))
+        yield index
+        index.close()
+
+    def payloads(self, index: VectorIndex) -> list[dict[str, object]]:
+        assert isinstance(index, ServerIndex)
+        records, _ = index._client.scroll("footnote", limit=10, with_payload=True)
+        return [dict(record.payload or {}) for record in records]
+
+    def test_a_collection_with_vectors_of_another_length_is_refused(self) -> None:
+        from qdrant_client import QdrantClient
+
+        client = QdrantClient(":memory:")
+        ServerIndex(client)
+        with pytest.raises(IndexCorrupt, match="footnote"):
+            ServerIndex(client, dimensions=768)
+        client.close()
+
+    def test_a_server_that_does_not_answer_is_said_to_be_unavailable(self) -> None:
+        from qdrant_client import QdrantClient
+
+        client = QdrantClient("http://127.0.0.1:9", timeout=1, check_compatibility=False)
+        with pytest.raises(IndexUnavailable, match="Qdrant server"):
+            ServerIndex(client)
+        client.close()
