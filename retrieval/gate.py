@@ -63,6 +63,42 @@ def first_chunks(document_ids: Iterable[int], viewer: Viewer, limit: int = 3) ->
     return tuple(_passages(rows, viewer).values())
 
 
+def standing_words(
+    cited: Sequence[tuple[int, int, int]], viewer: Viewer
+) -> list[tuple[Passage, int, int] | None]:
+    """Return for each (chunk, start, end) cited from a replaced version where the same words stand in today's version.
+
+    None when the viewer may not read the document now, or when its current version no longer holds the words: a
+    version may have been replaced for the very reason that they should be gone.
+    """
+    found: list[tuple[Passage, int, int] | None] = []
+    readable = Document.objects.visible_to(viewer)
+    rows = Chunk.objects.filter(pk__in={chunk for chunk, _, _ in cited}, version__document__in=readable)
+    replaced = {row[0]: row[1:] for row in rows.values_list("id", "start", "text", "version__document_id")}
+    for chunk, start, end in cited:
+        place = None
+        if chunk in replaced:
+            offset, text, document = replaced[chunk]
+            words = text[max(0, start - offset) : max(0, end - offset)]
+            place = _standing(words, document, viewer) if words else None
+        found.append(place)
+    return found
+
+
+def _standing(words: str, document: int, viewer: Viewer) -> tuple[Passage, int, int] | None:
+    rows = (
+        _current_chunks(Document.objects.visible_to(viewer).filter(pk=document))
+        .filter(text__contains=words)
+        .order_by("ordinal")
+        .values(*COLUMNS)
+    )
+    for passage in _passages(rows, viewer).values():
+        position = passage.text.find(words)  # the database's own comparison may not mind upper and lower case
+        if position >= 0:
+            return passage, passage.start + position, passage.start + position + len(words)
+    return None
+
+
 def _current_chunks(readable: DocumentQuerySet) -> QuerySet[Chunk]:
     return Chunk.objects.filter(
         version__document__in=readable, version_id=F("version__document__current_version_id")

@@ -1,0 +1,272 @@
+"""Answers questions in the background: drains the pipeline, writes each step as a row, tells who is listening.
+
+Who asked the question may close the page; the run goes on. Each step is committed before anybody hears of it, so what
+was shown can be proved, and a process that dies leaves a record up to its last step and a heartbeat that stops.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from accounts.audit import By, record
+from accounts.models import User
+from accounts.viewer import viewer_of
+from assistant import trace
+from assistant.models import Answer, Question
+from assistant.types import NotAskable, VerifiedAnswer
+from ingestion.embedding import EmbeddingUnavailable
+from ingestion.index.types import IndexBusy, IndexUnavailable
+from retrieval.types import Step
+
+log = logging.getLogger(__name__)
+
+WORKERS = 4
+BEAT_SECONDS = 5.0
+# Six missed beats: longer than any pause of a healthy process, short enough that nobody waits for nothing.
+STALE = timedelta(seconds=30)
+INTERRUPTED = "The server was stopped while this answer was being prepared. Nothing was lost: ask again."
+FAILED = (
+    "Something went wrong while this answer was being prepared, and nothing was answered. Ask again; if it happens "
+    "again, tell your administrator the time: the server's log holds the cause."
+)
+SPEAKING = (NotAskable, IndexBusy, IndexUnavailable, EmbeddingUnavailable)
+"""Errors whose message is a sentence that may be shown to the person who asked."""
+
+
+class Overtaken(Exception):
+    """The question was closed by somebody else while this run was at it; nothing more may be written."""
+
+
+# --- Who listens --------------------------------------------------------------------------------------------------
+
+_listeners: dict[int, set[Callable[[], None]]] = {}
+_listeners_lock = threading.Lock()
+
+
+def listen(question_id: int, wake: Callable[[], None]) -> Callable[[], None]:
+    """Have `wake` called, from any thread, whenever a step of a question was committed; return how to stop it."""
+    with _listeners_lock:
+        _listeners.setdefault(question_id, set()).add(wake)
+
+    def stop() -> None:
+        with _listeners_lock:
+            waiting = _listeners.get(question_id, set())
+            waiting.discard(wake)
+            if not waiting:
+                _listeners.pop(question_id, None)
+
+    return stop
+
+
+def _tell(question_id: int) -> None:
+    with _listeners_lock:
+        waiting = tuple(_listeners.get(question_id, ()))
+    for wake in waiting:
+        wake()
+
+
+# --- Running in the background ------------------------------------------------------------------------------------
+
+_futures: dict[int, Future[None]] = {}
+_futures_lock = threading.Lock()
+_heart: threading.Thread | None = None
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="answering")
+
+
+def start(question_id: int) -> None:
+    """Answer a question in the background. Call it once the question is committed."""
+    with _futures_lock:
+        if question_id in _futures:
+            return
+        _futures[question_id] = _pool().submit(_run_in_thread, question_id)
+        _start_heart()
+
+
+def wait(question_id: int, seconds: float | None = None) -> None:
+    """Wait until a question that this process answers is finished. Raises TimeoutError after `seconds`."""
+    with _futures_lock:
+        future = _futures.get(question_id)
+    if future is not None:
+        future.result(seconds)
+
+
+def _run_in_thread(question_id: int) -> None:
+    try:
+        run(question_id)
+    finally:
+        connections.close_all()
+        with _futures_lock:
+            _futures.pop(question_id, None)
+
+
+def _start_heart() -> None:
+    """Start the thread that keeps the heartbeats of this process's questions; it ends when there are none."""
+    global _heart
+    if _heart is None or not _heart.is_alive():
+        _heart = threading.Thread(target=_beat, name="answering-heartbeat", daemon=True)
+        _heart.start()
+
+
+def _beat() -> None:
+    global _heart
+    while True:
+        time.sleep(BEAT_SECONDS)
+        with _futures_lock:
+            alive = list(_futures)
+            if not alive:
+                _heart = None
+                return
+        try:
+            Question.objects.filter(pk__in=alive, state=Question.State.RUNNING).update(
+                heartbeat_at=timezone.now()
+            )
+        except Exception:
+            # A database that is gone for a moment must not end the heart; the next beat tries again.
+            log.exception("The heartbeat of %d questions could not be written.", len(alive))
+        finally:
+            connections.close_all()
+
+
+# --- One question -------------------------------------------------------------------------------------------------
+
+
+def run(question_id: int) -> None:
+    """Answer one question from beginning to end, in this thread. Failures end up in its row, never in the caller."""
+    from assistant.history import turns_before
+    from assistant.pipeline import answer
+
+    question = Question.objects.select_related("conversation__owner").get(pk=question_id)
+    if question.state != Question.State.RUNNING:
+        return
+    begun, stage = time.perf_counter(), "start"
+    try:
+        # From the database, now: not what the person held when the page was opened.
+        viewer = viewer_of(User.objects.get(pk=question.conversation.owner_id))
+        turns = turns_before(question, viewer)
+        verified: VerifiedAnswer | None = None
+        for step in answer(question.text, turns, viewer):
+            stage = step.name
+            _keep(question, step)
+            verified = step.value if isinstance(step.value, VerifiedAnswer) else verified
+        if verified is None:
+            raise RuntimeError("The pipeline ended without an answer.")
+        stage = "record"
+        _finish(question, verified, (time.perf_counter() - begun) * 1000)
+    except Overtaken:
+        log.warning("Question %s was closed while it was being answered; the run ends.", question.public_id)
+    except SPEAKING as error:
+        log.warning("Question %s could not be answered after %s: %s", question.public_id, stage, error)
+        fail(question, stage, type(error).__name__, str(error))
+    except Exception as error:
+        log.exception("Question %s could not be answered after %s.", question.public_id, stage)
+        fail(question, stage, type(error).__name__, FAILED)
+    finally:
+        _tell(question_id)
+
+
+def _keep(question: Question, step: Step) -> None:
+    with transaction.atomic():
+        _lock(question)
+        trace.append(question, step.name, step.record, step.milliseconds)
+    _tell(question.pk)
+
+
+def _lock(question: Question) -> Question:
+    """Return the question as it is now, locked. Raises Overtaken when it is no longer being answered."""
+    now = Question.objects.select_for_update().get(pk=question.pk)
+    if now.state != Question.State.RUNNING:
+        raise Overtaken
+    return now
+
+
+def _finish(question: Question, verified: VerifiedAnswer, milliseconds: float) -> None:
+    """Write answer, footnotes, last step, state and audit event as one: all of them are there, or none."""
+    from assistant.writing import write_answer
+
+    with transaction.atomic():
+        now = _lock(question)
+        answer = write_answer(now, verified, milliseconds)
+        state = Question.State.ANSWERED if answer.outcome == "answered" else Question.State.REFUSED
+        _end(now, state, "", _details_of(answer), By.user(question.conversation.owner))
+
+
+def _details_of(answer: Answer) -> Mapping[str, Any]:  # Any: JSON values
+    return {
+        "outcome": answer.outcome,
+        "method": answer.method,
+        "footnotes": answer.citations.count(),
+        "milliseconds": answer.milliseconds,
+    }
+
+
+def fail(question: Question, stage: str, kind: str, sentence: str) -> None:
+    """Close a question that could not be answered, with a sentence for the person who asked."""
+    try:
+        with transaction.atomic():
+            now = _lock(question)
+            trace.append(now, "failed", {"after": stage, "error": kind, "sentence": sentence}, 0.0)
+            _end(
+                now, Question.State.FAILED, sentence, {"after": stage, "error": kind}, By.system("answering")
+            )
+    except Overtaken:
+        log.warning("Question %s was already closed when its failure was to be recorded.", question.public_id)
+
+
+def close_interrupted(older_than: timedelta = STALE) -> int:
+    """Close questions whose heartbeat stopped longer ago than `older_than`, and return how many there were.
+
+    At the start of the only process that answers questions, `timedelta(0)` closes all that its predecessor left.
+    """
+    limit = timezone.now() - older_than
+    stopped = list(
+        Question.objects.filter(state=Question.State.RUNNING, heartbeat_at__lte=limit).order_by("pk")
+    )
+    return sum(_interrupt(question) for question in stopped if question.pk not in _futures)
+
+
+def _interrupt(question: Question) -> bool:
+    try:
+        with transaction.atomic():
+            now = _lock(question)
+            if now.heartbeat_at != question.heartbeat_at:
+                return False
+            _end(now, Question.State.INTERRUPTED, INTERRUPTED, {}, By.system("answering"))
+    except Overtaken:
+        return False
+    _tell(question.pk)
+    return True
+
+
+def _end(
+    question: Question,
+    state: Question.State,
+    error: str,
+    details: Mapping[str, Any],  # Any: JSON values
+    by: By,
+) -> None:
+    from assistant.actions import label_of
+
+    now = timezone.now()
+    question.state, question.error = state, error[:500]
+    question.heartbeat_at = question.finished_at = now
+    question.save(update_fields=["state", "error", "heartbeat_at", "finished_at"])
+    record(
+        trace.ENDINGS[state],
+        by=by,
+        subject=f"question:{question.public_id}",
+        subject_label=label_of(question.text),
+        details={**details, "last_digest": trace.last_digest(question)},
+        reason=error,
+    )
