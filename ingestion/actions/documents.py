@@ -65,6 +65,18 @@ def remove_document(*, by: By, document: Document, reason: str = "") -> Document
                 "sync. Remove the file there, then sync."
             )
         outbox.tombstone(Document.objects.filter(pk=document.pk))
+        # An upload of it that still waits must not bring it back.
+        SyncItem.objects.filter(
+            run__source=document.source,
+            run__state__in=SyncRun.OPEN,
+            external_id=document.external_id,
+            outcome=SyncItem.Outcome.WAITING,
+        ).update(
+            outcome=SyncItem.Outcome.SKIPPED,
+            code="removed",
+            reason="It was removed before it was read.",
+            finished_at=timezone.now(),
+        )
         document.refresh_from_db(fields=["removed_at"])
         details: Details = {"name": document.external_id, "source": str(document.source.public_id)}
         record_document("document.removed", by, document, details, reason)

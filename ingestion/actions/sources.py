@@ -148,7 +148,8 @@ def _check_schedule(kind: str, sync_minutes: int | None) -> None:
 
 
 def _folder(path: str) -> str:
-    from ingestion.sources.folder import SourceError, check_root
+    from ingestion.sources.folder import check_root
+    from ingestion.types import SourceError
 
     try:
         resolved = str(check_root(path))
