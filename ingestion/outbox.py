@@ -79,7 +79,7 @@ def index_versions(version_ids: Sequence[int]) -> Iterator[list[int]]:
     """
     upserted: dict[int, set[tuple[int, int, bool]]] = {}
     for chunk_ids, finished in _slices(version_ids):
-        points = _points(chunk_ids)
+        points = points_of(chunk_ids)
         index = get_index()
         index.upsert(points)
         # Only what survives a crash may be called indexed.
@@ -116,7 +116,7 @@ def _slices(version_ids: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]
         yield chunks, finished
 
 
-def _points(chunk_ids: Sequence[int]) -> list[IndexPoint]:
+def points_of(chunk_ids: Sequence[int]) -> list[IndexPoint]:
     """Return the index points of chunks under their documents' rules as they are now, embedding what is not yet."""
     rows = list(
         Chunk.objects.filter(pk__in=chunk_ids).order_by("pk").select_related("version__document").defer(

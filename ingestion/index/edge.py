@@ -61,7 +61,7 @@ class EdgeIndex:
         self.folder = folder
         self._dimensions = dimensions
         self._writing = threading.Lock()
-        self._held = _hold(folder)
+        self._held = hold(folder)
         try:
             self._shard = _open_shard(folder, dimensions, model)
         except BaseException:
@@ -215,7 +215,7 @@ def erase(folder: Path) -> None:
 
     Raises IndexBusy when a process has it open.
     """
-    with _hold(folder):
+    with hold(folder):
         for name in ("shard", "shard.new", "index.json"):
             target = folder / name
             if target.is_dir():
@@ -261,7 +261,7 @@ def payload_of(point: IndexPoint) -> dict[str, int]:
     }
 
 
-def _hold(folder: Path) -> IO[str]:
+def hold(folder: Path) -> IO[str]:
     """Take the folder for this process; closing what is returned, or the process ending, gives it back."""
     folder.mkdir(parents=True, exist_ok=True)
     held = (folder / "lock").open("a+")

@@ -1,0 +1,44 @@
+"""The data folder belongs to one process at a time: its index and its queue of tasks live in that process's memory."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+
+class DataFolderBusy(Exception):
+    """Another process of Footnote works on the data folder; the message says which, and what to do."""
+
+
+def is_shared() -> bool:
+    """Return whether several processes may work on the data: an index server, and a broker for the tasks."""
+    return bool(settings.QDRANT_URL) and not settings.TASKS_IN_PROCESS
+
+
+@contextmanager
+def alone_on_data_folder() -> Iterator[None]:
+    """Hold the data folder for this process; raise DataFolderBusy when another one holds it.
+
+    The operating system gives the lock back when the process ends, however it ends.
+    """
+    if is_shared():
+        yield
+        return
+    path = Path(settings.DATA_DIR) / "footnote.lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise DataFolderBusy(
+                f"Footnote is already running on this data folder (process {owner}). "
+                "Stop it, or set FOOTNOTE_DATA_DIR to another folder."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
