@@ -1,0 +1,32 @@
+"""Load the demo organisation."""
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from assistant import demo
+from assistant.management.commands.serve import bring_database_up_to_date
+from ingestion.actions import NotPossible
+from ingestion.data_folder import DataFolderBusy, alone_on_data_folder
+from ingestion.index import close_index
+
+
+class Command(BaseCommand):
+    help = "Load the demo organisation: people, groups and documents. A second time it changes nothing."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's own signature
+        started = time.monotonic()
+        try:
+            with alone_on_data_folder():
+                bring_database_up_to_date(self)
+                has_changed = demo.load(lambda line: self.stdout.write(f"  {line}"))
+                close_index()
+        except (DataFolderBusy, demo.DemoRefused, NotPossible) as error:
+            raise CommandError(str(error)) from error
+        seconds = time.monotonic() - started
+        done = "is loaded" if has_changed else "was loaded already; nothing was changed"
+        self.stdout.write(self.style.SUCCESS(f"The demo organisation {done} ({seconds:.1f} s)."))
+        for person in demo.who_can_sign_in():
+            self.stdout.write(f"  {person.email:<24} {person.name}, {person.job_title}: {person.reads}")
+        self.stdout.write(f"Everybody's password is {demo.PASSWORD}. Start with `manage.py serve`.")
