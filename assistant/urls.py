@@ -1,4 +1,26 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from assistant.views import ask, conversations, evidence, stream
 
 app_name = "assistant"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", ask.ask, name="ask"),
+    path("conversations/", conversations.conversations, name="conversations"),
+    path("conversations/<uuid:conversation>/", ask.conversation, name="conversation"),
+    path(
+        "conversations/<uuid:conversation>/settings/",
+        conversations.conversation_settings,
+        name="conversation_settings",
+    ),
+    path(
+        "conversations/<uuid:conversation>/removal/",
+        conversations.conversation_removal,
+        name="conversation_removal",
+    ),
+    path("questions/<uuid:question>/", ask.question, name="question"),
+    path("questions/<uuid:question>/events", stream.stream, name="events"),
+    path("questions/<uuid:question>/again/", ask.ask_again, name="ask_again"),
+    path("questions/<uuid:question>/steps/", evidence.steps, name="steps"),
+    path("answers/<uuid:question>/footnotes/<int:number>/", evidence.footnote, name="footnote"),
+    path("answers/<uuid:question>/feedback/", evidence.feedback, name="feedback"),
+]

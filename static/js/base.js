@@ -78,3 +78,6 @@ document.addEventListener("htmx:responseError", (event) => {
     : "That did not work. Nothing was changed; try again in a moment.");
 });
 document.addEventListener("htmx:afterOnLoad", (event) => { if (event.detail.successful !== false) problem(""); });
+
+// A view says a short word of thanks with the header HX-Trigger: {"footnote:toast": {"value": "…"}}.
+document.addEventListener("footnote:toast", (event) => toast(event.detail.value));

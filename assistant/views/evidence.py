@@ -1,0 +1,195 @@
+"""Evidence: what a footnote stands on, how an answer came about, and what the asker thinks of it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.audit import by_request, record
+from accounts.permissions import signed_in
+from accounts.requests import SignedInRequest
+from assistant import actions
+from assistant.history import ShownCitation, shown_answer
+from assistant.models import Answer, Question, TraceStep
+from assistant.views.ask import desk_turn, place_of
+from assistant.views.turns import FEEDBACK_REASONS, duration, own_question
+from ingestion.models import Document, DocumentVersion
+from ingestion.rendering import blocks_around, page_span
+from ingestion.views.reading import is_paged, page_image_url
+
+
+@signed_in
+@never_cache
+@require_GET
+def footnote(request: SignedInRequest, question: UUID, number: int) -> HttpResponse:
+    """Show what one footnote stands on: beside the answer for HTMX, on a page of its own without script."""
+    found = own_question(request.user, question)
+    answer = get_object_or_404(Answer, question=found)
+    citations = {c.number: c for c in shown_answer(answer, request.viewer).citations}
+    note = citations.get(number)
+    if note is None or not note.is_available:
+        raise Http404
+    # The words passed the gate above; the document around them is asked for under the same rights.
+    document = get_object_or_404(
+        Document.objects.visible_to(request.viewer).select_related("source", "current_version"),
+        public_id=note.document,
+    )
+    version = document.current_version
+    if version is None or not 0 <= note.start < note.end <= len(version.text):
+        raise Http404
+    record(
+        "citation.opened",
+        by=by_request(request),
+        subject=f"question:{found.public_id}",
+        subject_label=document.title,
+        details={"footnote": number, "document": str(document.public_id), "version": version.number},
+    )
+    open_ones = sorted(n for n, c in citations.items() if c.is_available)
+    context = {
+        "question": found,
+        "note": note,
+        "count": len(citations),
+        "document": document,
+        "version": version,
+        "back_url": place_of(found),
+        "previous_url": _footnote_url(found, max((n for n in open_ones if n < number), default=0)),
+        "next_url": _footnote_url(found, min((n for n in open_ones if n > number), default=0)),
+        "original_url": reverse("ingestion:original", args=[document.public_id]) if version.file else "",
+        "document_url": f"{reverse('ingestion:document', args=[document.public_id])}?quote={note.start}-{note.end}#quote",
+        "why": note.why,
+        **_view(document, version, note),
+    }
+    page = "assistant/footnote.html"
+    return render(request, f"{page}#panel" if request.htmx else page, context)
+
+
+def _footnote_url(question: Question, number: int) -> str:
+    return reverse("assistant:footnote", args=[question.public_id, number]) if number else ""
+
+
+def _view(document: Document, version: DocumentVersion, note: ShownCitation) -> dict[str, object]:
+    """Return the page's image with the words lit where there are pages, else the section as a sheet."""
+    sheet = blocks_around(version, note.start, note.end)
+    span = page_span(version, note.page) if note.page else None
+    if not is_paged(version) or note.page is None or span is None:
+        return {"sheet": sheet}
+    lit = ((max(note.start, span[0]), min(note.end, span[1])),)
+    image = page_image_url(document.public_id, version.number, note.page, lit)
+    return {
+        "sheet": sheet,
+        "image_url": image,
+        "image_srcset": f"{image} 1x, {image}&scale=2 2x",
+        "image_alt": f"Page {note.page} of {document.title} with these words lit: {note.quote}",
+        "image_loading": "eager",
+    }
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of answering, told to the asker."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    time: str = ""
+    mood: str = ""
+
+
+@signed_in
+@never_cache
+@require_GET
+def steps(request: SignedInRequest, question: UUID) -> HttpResponse:
+    """Tell the asker how their own answer came about: what was looked for, where, and how long it took."""
+    found = own_question(request.user, question)
+    context = {"question": found, "stages": stages(request, found), "back_url": place_of(found)}
+    return render(request, "assistant/steps.html", context)
+
+
+def stages(request: SignedInRequest, question: Question) -> list[Stage]:
+    """Return the stages in the asker's terms. Says nothing of what was found and not permitted."""
+    turn = desk_turn(request, question)
+    rows = {step.name: step for step in TraceStep.objects.filter(question_id=question.pk).order_by("position")}
+
+    def took(*names: str) -> str:
+        spent = [rows[name].milliseconds for name in names if name in rows]
+        return duration(sum(spent)) if spent else ""
+
+    asked = question.asked_at
+    told = [Stage("You asked", (f"{asked:%-d %B %Y, %H:%M:%S} UTC, {len(question.text)} characters.",))]
+    if turn.searches:
+        count = len(turn.searches)
+        plan = rows["plan"].record
+        lines = [f"{search.number}. {search.text}" for search in turn.searches]
+        if plan.get("standalone", question.text) != question.text and count == 1:
+            lines = [f"Read as: {plan['standalone']}"]
+        rule = plan.get("rule", "")
+        told.append(
+            Stage(
+                f"Planned into {count} sub-question{'' if count == 1 else 's'}",
+                (*lines, f"Planning rule: {rule}. No model used." if rule else "No model used."),
+                took("screen", "plan"),
+            )
+        )
+        if turn.searches[0].is_done:
+            lines = [f"{search.number}. {search.found}" for search in turn.searches]
+            told.append(
+                Stage(
+                    "Searched the documents you may read",
+                    (*lines, "Each passage was checked against your rights again before it was read."),
+                    took("search", "gate", "bridge", "rerank", "context"),
+                )
+            )
+    return told + _ending(turn.question, turn.answer and turn.answer.outcome, turn, took("answer", "verify"))
+
+
+def _ending(question: Question, outcome: str | None, turn, time: str) -> list[Stage]:  # type: ignore[no-untyped-def]
+    if question.state in {Question.State.FAILED, Question.State.INTERRUPTED}:
+        return [Stage("Ended without an answer", (question.error,), "", "bad")]
+    if outcome == "refused":
+        return [Stage("Found no answer", ("Nothing is claimed without a passage that says it.",), time)]
+    if outcome is None:
+        return [Stage("Still being answered")]
+    claims = turn.claims
+    whole = sum(claim.support == "supported" for claim in claims)
+    lines = [f"{len(turn.answer.citations)} footnotes from {', '.join(turn.answer.sources) or 'no source you may still read'}."]
+    if turn.answer.method == "extractive":
+        lines.append("Every sentence is taken word for word from its source; no model wrote any of it.")
+    return [
+        Stage("Put the answer together", tuple(lines), time),
+        Stage(
+            "Checked sentence by sentence",
+            (f"{whole} of {len(claims)} sentences are fully supported by the words they cite.",),
+            "",
+            "good" if whole == len(claims) else "",
+        ),
+    ]
+
+
+@signed_in
+@require_POST
+def feedback(request: SignedInRequest, question: UUID) -> HttpResponse:
+    """Keep what the asker thinks of an answer."""
+    found = own_question(request.user, question)
+    answer = get_object_or_404(Answer, question=found)
+    is_good = request.POST.get("verdict") == "good"
+    reason = request.POST.get("reason", "")
+    said = [reason if reason in FEEDBACK_REASONS else "", request.POST.get("words", "").strip()]
+    given = actions.give_feedback(
+        by=by_request(request),
+        user=request.user,
+        answer=answer,
+        is_good=is_good,
+        reason="" if is_good else ": ".join(filter(None, said)),
+    )
+    thanks = "Thank you. It is kept with the answer."
+    if not request.htmx:
+        messages.success(request, thanks)
+        return redirect(place_of(found))
+    context = {"question": found, "feedback": given, "feedback_reasons": FEEDBACK_REASONS}
+    response = render(request, "assistant/_feedback.html", context)
+    response["HX-Trigger"] = '{"footnote:toast": {"value": "Thank you. It is kept with the answer."}}'
+    return response

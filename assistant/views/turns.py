@@ -1,0 +1,184 @@
+"""What the Ask desk draws: a person's own questions with their answers as they may be shown now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from accounts.models import User
+from accounts.viewer import Viewer
+from assistant.events import shown_step
+from assistant.history import ShownAnswer, ShownCitation, ShownClaim, ShownTurn
+from assistant.models import Conversation, Feedback, Question, TraceStep
+
+FEEDBACK_REASONS = (
+    "It does not answer what I asked",
+    "Something is missing",
+    "It is out of date",
+    "It is wrong",
+)
+METHODS = {"extractive": "no model used"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """One sub-query and what it brought in. Counts what passed the gate, never what did not."""
+
+    number: int
+    text: str
+    passages: int = 0
+    sources: tuple[str, ...] = ()
+    is_done: bool = False
+
+    @property
+    def found(self) -> str:
+        """Return what was found, in words."""
+        if not self.passages:
+            return "nothing that answers it" if self.is_done else ""
+        count = f"{self.passages} passage{'' if self.passages == 1 else 's'}"
+        if not self.sources:
+            return count
+        more = len(self.sources) - 1
+        return f"{self.sources[0]}{f' and {more} more' if more else ''} · {count}"
+
+
+@dataclass(frozen=True)
+class DeskClaim:
+    """A sentence with its footnotes at hand."""
+
+    text: str
+    is_available: bool
+    support: str
+    notes: tuple[ShownCitation, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Return why the sentence does not simply stand."""
+        numbers = " and ".join(str(note.number) for note in self.notes)
+        if self.support == "struck":
+            return "One sentence is struck: no passage supports it."
+        where = f"Footnote {numbers} supports" if len(self.notes) == 1 else f"Footnotes {numbers} support"
+        return f"{where} the underlined words only in part. Read the source before you rely on them."
+
+
+@dataclass(frozen=True)
+class DeskTurn:
+    """One question, what was looked for, and its answer once there is one."""
+
+    question: Question
+    searches: tuple[Search, ...]
+    answer: ShownAnswer | None
+    feedback: Feedback | None = None
+
+    @property
+    def claims(self) -> tuple[DeskClaim, ...]:
+        """Return the answer's sentences in order."""
+        if self.answer is None:
+            return ()
+        notes = {citation.number: citation for citation in self.answer.citations}
+        return tuple(_claim(claim, notes) for claim in self.answer.claims)
+
+    @property
+    def verdicts(self) -> tuple[DeskClaim, ...]:
+        """Return the sentences that need a word of warning."""
+        return tuple(claim for claim in self.claims if claim.is_available and claim.support != "supported")
+
+    @property
+    def follow_ups(self) -> tuple[str, ...]:
+        return self.answer.suggestions if self.answer else ()
+
+    @property
+    def seconds(self) -> str:
+        """Return how long the answer took, for people."""
+        return duration(self.answer.milliseconds) if self.answer else ""
+
+    @property
+    def method(self) -> str:
+        return METHODS.get(self.answer.method, self.answer.method) if self.answer else ""
+
+
+def _claim(claim: ShownClaim, notes: dict[int, ShownCitation]) -> DeskClaim:
+    cited = tuple(notes[number] for number in claim.numbers if number in notes)
+    return DeskClaim(claim.words, claim.is_available, claim.support, cited)
+
+
+def duration(milliseconds: float) -> str:
+    """Return a duration for people: milliseconds below one second, then seconds with one decimal."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 999.5 else f"{milliseconds / 1000:.1f} s"
+
+
+def desk_turns(turns: Iterable[ShownTurn], viewer: Viewer) -> tuple[DeskTurn, ...]:
+    """Return the turns with what was looked for and the feedback given, in two queries for all of them."""
+    turns = list(turns)
+    ids = [turn.question.pk for turn in turns]
+    searches = _searches(ids, viewer)
+    feedback = {
+        f.answer_id: f for f in Feedback.objects.filter(answer__in=[t.answer_id for t in turns if t.answer_id])
+    }
+    return tuple(
+        DeskTurn(
+            turn.question,
+            searches.get(turn.question.pk, ()),
+            turn.answer,
+            feedback.get(turn.answer_id) if turn.answer_id else None,
+        )
+        for turn in turns
+    )
+
+
+def searches_of(question: Question, viewer: Viewer) -> tuple[Search, ...]:
+    """Return a question's sub-queries as far as the record knows them."""
+    return _searches([question.pk], viewer).get(question.pk, ())
+
+
+def _searches(questions: list[int], viewer: Viewer) -> dict[int, tuple[Search, ...]]:
+    plans: dict[int, list[dict[str, Any]]] = {}  # Any: JSON values, here and below
+    found: dict[int, dict[int, dict[str, Any]]] = {}
+    steps = TraceStep.objects.filter(question_id__in=questions, name__in=["plan", "context"])
+    for step in steps.order_by("question_id", "position"):
+        shown = shown_step(step, viewer)
+        if step.name == "plan":
+            plans[step.question_id] = shown["sub_queries"]
+        else:
+            found[step.question_id] = {entry["number"]: entry for entry in shown["found"]}
+    return {
+        question: tuple(
+            Search(
+                number=sub_query["number"],
+                text=sub_query["text"],
+                passages=found.get(question, {}).get(sub_query["number"], {}).get("passages", 0),
+                sources=tuple(found.get(question, {}).get(sub_query["number"], {}).get("sources", ())),
+                is_done=question in found,
+            )
+            for sub_query in sub_queries
+        )
+        for question, sub_queries in plans.items()
+    }
+
+
+def own_conversation(user: User, conversation: UUID) -> Conversation:
+    """Return a conversation of this person's own. Raises Http404 for anybody else's and for deleted ones."""
+    return get_object_or_404(Conversation, public_id=conversation, owner=user, removed_at__isnull=True)
+
+
+def own_question(user: User, question: UUID) -> Question:
+    """Return a question of this person's own. Raises Http404 for anybody else's and for deleted conversations."""
+    found = (
+        Question.objects.select_related("conversation")
+        .filter(
+            public_id=question, conversation__owner=user, conversation__removed_at__isnull=True
+        )
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def box(text: str = "", error: str = "") -> dict[str, object]:
+    """Return what the question box needs: the words to keep in it and why they were not taken."""
+    return {"box_text": text, "box_error": error, "max_characters": settings.MAX_QUESTION_CHARACTERS}
