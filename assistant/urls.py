@@ -1,5 +1,6 @@
 from django.urls import path
 
+from assistant import api
 from assistant.views import ask, conversations, evidence, stream
 
 app_name = "assistant"
@@ -23,4 +24,9 @@ urlpatterns = [
     path("questions/<uuid:question>/steps/", evidence.steps, name="steps"),
     path("answers/<uuid:question>/footnotes/<int:number>/", evidence.footnote, name="footnote"),
     path("answers/<uuid:question>/feedback/", evidence.feedback, name="feedback"),
+    path("api/questions/", api.questions, name="api_questions"),
+    path("api/questions/<uuid:question>/", api.question, name="api_question"),
+    path("api/conversations/", api.conversations, name="api_conversations"),
+    path("api/conversations/<uuid:conversation>/", api.conversation, name="api_conversation"),
+    path("api/schema/", api.Schema.as_view(), name="api_schema"),
 ]

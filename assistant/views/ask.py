@@ -113,9 +113,7 @@ def _thread(
     return render(request, "assistant/conversation.html", context, status=422 if error else 200)
 
 
-def _not_taken(
-    request: SignedInRequest, conversation: Conversation, text: str, error: str
-) -> HttpResponse:
+def _not_taken(request: SignedInRequest, conversation: Conversation, text: str, error: str) -> HttpResponse:
     """Answer with the reason beside the box, and the words still in it."""
     if not request.htmx:
         return _thread(request, conversation, text, error)

@@ -17,7 +17,7 @@ from assistant import actions
 from assistant.history import ShownCitation, shown_answer
 from assistant.models import Answer, Question, TraceStep
 from assistant.views.ask import desk_turn, place_of
-from assistant.views.turns import FEEDBACK_REASONS, duration, own_question
+from assistant.views.turns import FEEDBACK_REASONS, DeskTurn, duration, own_question
 from ingestion.models import Document, DocumentVersion
 from ingestion.rendering import blocks_around, page_span
 from ingestion.views.reading import is_paged, page_image_url
@@ -112,7 +112,9 @@ def steps(request: SignedInRequest, question: UUID) -> HttpResponse:
 def stages(request: SignedInRequest, question: Question) -> list[Stage]:
     """Return the stages in the asker's terms. Says nothing of what was found and not permitted."""
     turn = desk_turn(request, question)
-    rows = {step.name: step for step in TraceStep.objects.filter(question_id=question.pk).order_by("position")}
+    rows = {
+        step.name: step for step in TraceStep.objects.filter(question_id=question.pk).order_by("position")
+    }
 
     def took(*names: str) -> str:
         spent = [rows[name].milliseconds for name in names if name in rows]
@@ -143,20 +145,22 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
                     took("search", "gate", "bridge", "rerank", "context"),
                 )
             )
-    return told + _ending(turn.question, turn.answer and turn.answer.outcome, turn, took("answer", "verify"))
+    return told + _ending(turn, took("answer", "verify"))
 
 
-def _ending(question: Question, outcome: str | None, turn, time: str) -> list[Stage]:  # type: ignore[no-untyped-def]
+def _ending(turn: DeskTurn, time: str) -> list[Stage]:
+    question, answer = turn.question, turn.answer
     if question.state in {Question.State.FAILED, Question.State.INTERRUPTED}:
         return [Stage("Ended without an answer", (question.error,), "", "bad")]
-    if outcome == "refused":
-        return [Stage("Found no answer", ("Nothing is claimed without a passage that says it.",), time)]
-    if outcome is None:
+    if answer is None:
         return [Stage("Still being answered")]
+    if answer.outcome == "refused":
+        return [Stage("Found no answer", ("Nothing is claimed without a passage that says it.",), time)]
     claims = turn.claims
     whole = sum(claim.support == "supported" for claim in claims)
-    lines = [f"{len(turn.answer.citations)} footnotes from {', '.join(turn.answer.sources) or 'no source you may still read'}."]
-    if turn.answer.method == "extractive":
+    sources = ", ".join(answer.sources) or "no source you may still read"
+    lines = [f"{len(answer.citations)} footnote{'' if len(answer.citations) == 1 else 's'} from {sources}."]
+    if answer.method == "extractive":
         lines.append("Every sentence is taken word for word from its source; no model wrote any of it.")
     return [
         Stage("Put the answer together", tuple(lines), time),

@@ -117,7 +117,8 @@ def desk_turns(turns: Iterable[ShownTurn], viewer: Viewer) -> tuple[DeskTurn, ..
     ids = [turn.question.pk for turn in turns]
     searches = _searches(ids, viewer)
     feedback = {
-        f.answer_id: f for f in Feedback.objects.filter(answer__in=[t.answer_id for t in turns if t.answer_id])
+        f.answer_id: f
+        for f in Feedback.objects.filter(answer__in=[t.answer_id for t in turns if t.answer_id])
     }
     return tuple(
         DeskTurn(
@@ -169,9 +170,7 @@ def own_question(user: User, question: UUID) -> Question:
     """Return a question of this person's own. Raises Http404 for anybody else's and for deleted conversations."""
     found = (
         Question.objects.select_related("conversation")
-        .filter(
-            public_id=question, conversation__owner=user, conversation__removed_at__isnull=True
-        )
+        .filter(public_id=question, conversation__owner=user, conversation__removed_at__isnull=True)
         .first()
     )
     if found is None:

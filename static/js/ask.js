@@ -165,7 +165,8 @@ function drawSentence(working, data) {
     note.href = working.dataset.footnotes.replace(/0\/$/, `${number}/`);
     note.textContent = number;
     note.setAttribute("aria-label", `Footnote ${number}`);
-    claim.append(note);
+    // A word joiner keeps the number on the line of its last word.
+    claim.append("\u2060", note);
   }
   paragraph.append(claim, " ");
 }
