@@ -43,6 +43,10 @@ KEYWORD_LENGTH_WEIGHT = 0.75
 KEYWORD_AVERAGE_LENGTH = 110.0
 """BM25's k and b, and the mean number of indexed words in a chunk, on which b depends."""
 
+SEARCH_WIDTH = 256
+"""Chunks the dense search keeps in hand (`ef`). Recall of the best 100 of 30,000 chunks, measured with 1 %, 5 %, 20 %,
+50 % and all of them visible: at least 0.998; with half of this width 0.988, and 0.975 without ACORN's filtered walk."""
+
 _LAYOUT = 1
 _BATCH = 512
 _PAGE = 1_000
@@ -324,14 +328,19 @@ def _create_shard(folder: Path, settings: Mapping[str, object], dimensions: int)
             )
         },
         sparse_vectors={KEYWORD: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=20_000),
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=20_000, default_segment_number=1),
+        # In kilobytes of vectors: below about 13,000 chunks, in all or after the filter, every vector is compared.
+        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=10_000, default_segment_number=1),
+        # The document's number is read for every hit; from cold storage that took longer than the search.
+        payload_memory=edge.Memory.Cached,
     )
     try:
         shard = edge.EdgeShard.create(str(unfinished), config)
         # Before the first point: the search graph is built with the filters in mind only if they are declared first.
         for key in PAYLOAD_KEYS:
-            params = edge.IntegerIndexParams(lookup=True, range=False)
+            params = edge.IntegerIndexParams(
+                lookup=True, range=False, enable_hnsw=key in ("source", "policy")
+            )
             shard.update(edge.UpdateOperation.create_field_index(key, params))
         shard.flush()
         shard.close()
@@ -400,7 +409,7 @@ def _requests(
         filter=where,
         with_payload=["document"],
         params=edge.SearchParams(
-            hnsw_ef=max(128, limit), exact=exact, acorn=edge.AcornSearchParams(enable=True)
+            hnsw_ef=max(SEARCH_WIDTH, 2 * limit), exact=exact, acorn=edge.AcornSearchParams(enable=True)
         ),
     )
     keyword = edge.QueryRequest(

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ingestion.index.edge import DENSE, KEYWORD, checked_vector, keyword_model, payload_of
+from ingestion.index.edge import DENSE, KEYWORD, SEARCH_WIDTH, checked_vector, keyword_model, payload_of
 from ingestion.index.types import (
     PAYLOAD_KEYS,
     ChunkScores,
@@ -178,10 +178,15 @@ class ServerIndex:
                 )
             },
             sparse_vectors_config={KEYWORD: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-            hnsw_config=models.HnswConfigDiff(m=16, ef_construct=128, full_scan_threshold=20_000),
+            hnsw_config=models.HnswConfigDiff(m=16, ef_construct=128, full_scan_threshold=10_000),
         )
         for key in PAYLOAD_KEYS:
-            schema = models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False)
+            schema = models.IntegerIndexParams(
+                type=models.IntegerIndexType.INTEGER,
+                lookup=True,
+                range=False,
+                enable_hnsw=key in ("source", "policy"),
+            )
             self._client.create_payload_index(self._collection, key, schema, wait=True)
 
     def _check(self) -> None:
@@ -260,7 +265,7 @@ def _requests(
         limit=limit,
         with_payload=["document"],
         params=models.SearchParams(
-            hnsw_ef=max(128, limit), exact=exact, acorn=models.AcornSearchParams(enable=True)
+            hnsw_ef=max(SEARCH_WIDTH, 2 * limit), exact=exact, acorn=models.AcornSearchParams(enable=True)
         ),
     )
     words = _sparse(keyword_model().embed_query(text))
