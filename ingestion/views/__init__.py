@@ -1,0 +1,1 @@
+"""The Sources desk, and every page that shows a document."""
