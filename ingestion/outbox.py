@@ -7,6 +7,7 @@ point loses nothing and doing it twice does no harm.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,9 @@ STALE_SECONDS = 180
 """A running run without a sign of life for this long was cut off. Longer than listing the largest source takes."""
 
 
+_delivering = threading.Lock()
+
+
 @dataclass(frozen=True)
 class Delivered:
     """How many versions were put into the index, documents updated in it, and versions taken out of it."""
@@ -47,8 +51,18 @@ class Delivered:
 def deliver(*, stop: Callable[[], bool] = lambda: False) -> Delivered:
     """Deliver everything that is due and return how much that was; `stop` is asked between slices.
 
+    Does nothing while another thread of this process delivers: it would only do the same work twice.
     Raises IndexFailure or EmbeddingUnavailable with a sentence; what was delivered until then stays delivered.
     """
+    if not _delivering.acquire(blocking=False):
+        return Delivered()
+    try:
+        return _deliver(stop)
+    finally:
+        _delivering.release()
+
+
+def _deliver(stop: Callable[[], bool]) -> Delivered:
     indexed = updated = retired = 0
     # First what takes away or narrows, then what adds.
     for count in retire_versions(DocumentVersion.objects.filter(state=State.RETIRING)):

@@ -24,7 +24,7 @@ from ingestion.actions.base import (
 from ingestion.models import AccessPolicy, Document, Source, SyncItem, SyncRun
 
 
-def upload_document(*, by: By, source: Source, name: str, file: File[bytes], rule: Rule) -> SyncItem:
+def upload_document(*, by: By, source: Source, name: str, file: "File[bytes]", rule: Rule) -> SyncItem:
     """Take a file into an upload source and return the item of the run that reads it.
 
     A name that exists already becomes a new version, under the new rule. Raises NotPossible for a file that is too

@@ -1,0 +1,53 @@
+"""Stand-ins for what is slow or elsewhere. None of them stands in for code of ours that a test is about."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from ingestion.embedding import Vectors
+
+
+class HashingEmbedder:
+    """Embeds by hashing words: equal words give equal vectors, in microseconds. FOOTNOTE_EMBEDDING_MODEL may name it."""
+
+    dimensions = 64
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return one normalised row per text."""
+        rows: Vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            row[0] = 1e-3  # a text without words has a direction as well
+            for word in re.findall(r"\w+", text.lower()):
+                row[hashlib.sha256(word.encode()).digest()[0] % self.dimensions] += 1
+            row /= np.linalg.norm(row)
+        return rows
+
+    def embed_query(self, text: str) -> Vectors:
+        """Return the vector of a question."""
+        vector: Vectors = self.embed_passages([text])[0]
+        return vector
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per question."""
+        return self.embed_passages(texts)
+
+
+class OtherHashingEmbedder(HashingEmbedder):
+    """Another model: the same kind of vectors, pointing elsewhere."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return one normalised row per text."""
+        return super().embed_passages([f"{text} {text[::-1]}" for text in texts])
+
+
+class CountingEmbedder(HashingEmbedder):
+    """Counts how many texts it was given; for tests of what is not embedded again."""
+
+    count = 0
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return one normalised row per text."""
+        type(self).count += len(texts)
+        return super().embed_passages(texts)
