@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(.{0,16384}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
-_TAG = re.compile(r"<[^>]{0,1000}>")
+_ALT = re.compile(r"<img\b[^>]*?\balt\s*=\s*([\"'])(.*?)\1", re.I | re.S)
 
 
 def read_markdown(path: Path) -> Reading:
@@ -146,5 +146,11 @@ def _words(children: "Sequence[Token]") -> str:
         elif child.type == "image":
             parts.append(child.content)
         elif child.type == "html_inline":
-            parts.append("\n" if child.content.lower().startswith("<br") else _TAG.sub("", child.content))
+            parts.append("\n" if child.content.lower().startswith("<br") else _shown(child.content))
     return "".join(parts)
+
+
+def _shown(tag: str) -> str:
+    """Return what an inline tag itself shows: a picture's alternative text, else nothing."""
+    alternative = _ALT.match(tag)
+    return alternative[2] if alternative else ""

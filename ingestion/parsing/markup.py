@@ -29,6 +29,7 @@ _BLOCKS = {
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,200}encoding\s*=\s*[\"']([\w.:-]+)", re.I)  # fmt: skip
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])", re.I)  # fmt: skip
+_GAPS = re.compile(r"\n{2,}")
 MAX_SPAN_ROWS = 200
 MAX_CELL_CHARACTERS = 2_000
 MAX_DEPTH = 200
@@ -161,7 +162,7 @@ class _Walk:
         """End the paragraph."""
         lines = [" ".join(line.split()) for line in "".join(self._words).split(_BREAK)]
         self._words.clear()
-        content = "\n".join(line for line in lines if line)
+        content = _GAPS.sub("\n\n", "\n".join(lines)).strip("\n")
         if not content:
             return
         self.text.block(self._marker + content, tight=self._tight)

@@ -9,7 +9,7 @@ from statistics import median
 
 from ingestion.parsing import pdfium
 from ingestion.parsing.detect import MEDIA_TYPES
-from ingestion.parsing.stated import date_in
+from ingestion.parsing.stated import date_in, meaningful_title
 from ingestion.parsing.text import Reading, clean, one_line
 from ingestion.types import Unreadable
 
@@ -17,9 +17,6 @@ MAX_PAGES = 5000
 MAX_TITLE_WORDS = 16
 _FEW_CHARACTERS = 400
 _LARGER = 1.12
-_PLACEHOLDER = re.compile(
-    r"untitled|document\d*|microsoft word\b.*|slide \d+|.*\.(?:docx?|pdf|indd|tex|dvi|pptx?|xlsx?|qxd)", re.I
-)
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -72,7 +69,10 @@ def read_pdf(path: Path, max_characters: int) -> Reading:
         for number, found in pages.items():
             _add_page(reading, number, found, headings.get(number, []), extra[number])
         if not reading.title:
-            reading.title = _largest(pages)
+            first = headings.get(min(pages, default=0), [])
+            reading.title_lines = [
+                line for line in (_largest(pages), *(one.name for one in first[:6])) if line
+            ]
         _warn(reading, notes, hidden)
         if len(document) > MAX_PAGES:
             reading.warn(f"The PDF has {len(document):,} pages; the first {MAX_PAGES:,} were read.")
@@ -210,10 +210,8 @@ def _largest(pages: dict[int, pdfium.PageText]) -> str:
 
 def _properties(document: pdfium.Document, reading: Reading) -> None:
     said: dict[str, str] = document.get_metadata_dict()
-    title = one_line(said.get("Title", ""))
-    reading.title = "" if _PLACEHOLDER.fullmatch(title) else title
-    author = one_line(said.get("Author", ""))
-    reading.author = "" if author.lower() in {"anonymous", "unknown", "(anonymous)", "user"} else author
+    reading.title = meaningful_title(one_line(said.get("Title", "")))
+    reading.author = one_line(said.get("Author", ""))
     days = [
         day for key in ("ModDate", "CreationDate") if (day := date_in(said.get(key, "")[2:10])) is not None
     ]

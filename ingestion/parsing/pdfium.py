@@ -301,7 +301,10 @@ def _joined(characters: list[tuple[str, int]]) -> list[tuple[str, int]]:
         before = re.search(r"[^\W\d_]*$", plain[max(0, position - 40) : position])
         after = re.match(r"\s*([^\W\d_]*)", plain[position + 1 : position + 41])
         left, right = before[0] if before else "", after[1] if after else ""
-        if not (left and right and right[0].islower()) or f"{left}-{right}".lower() in compounds:
+        # After the second part of a chain (out-of-|network) the hyphen is the chain's own.
+        is_chain = plain[: position - len(left)].endswith("-")
+        is_word = bool(left and right and right[0].islower())
+        if not is_word or is_chain or f"{left}-{right}".lower() in compounds:
             joined.append(("-", index))
     return joined
 
@@ -335,6 +338,10 @@ def _measured(text_page: TextPage, lines: list[_Raw]) -> list[_Raw]:
         if raw.FPDFText_GetLooseCharBox(text_page, index, box):
             line.top, line.bottom = max(box.top, box.bottom), min(box.top, box.bottom)
             line.height = line.top - line.bottom
+        # A line that a hyphen joined to the next one ends lower on the page than it began.
+        index = next((index for character, index in reversed(line.characters) if character.isalnum()), -1)
+        if index >= 0 and raw.FPDFText_GetLooseCharBox(text_page, index, box):
+            line.bottom = min(line.bottom, box.bottom, box.top)
     return lines
 
 
@@ -349,7 +356,7 @@ def _assembled(lines: list[_Raw]) -> _Made:
         if number:
             above = lines[number - 1]
             size = max(1.0, min(above.height, line.height))
-            wide = gaps[number - 1] > usual + 0.45 * size and above.height > 0
+            wide = gaps[number - 1] > usual + 0.45 * size and above.height > 0 and not _goes_on(above, line)
             parts.append("\n\n" if wide else "\n")
             places += [-1] * len(parts[-1])
         start = len(places)
@@ -357,6 +364,11 @@ def _assembled(lines: list[_Raw]) -> _Made:
         places += [index for _, index in line.characters]
         made.append(Line(start, len(places), line.height, line.top, line.bottom))
     return _Made("".join(parts), tuple(places), tuple(made))
+
+
+def _goes_on(above: _Raw, line: _Raw) -> bool:
+    """Tell whether a sentence clearly runs from one line into the next, whatever the gap between them."""
+    return line.characters[0][0].islower() and above.characters[-1][0] not in ".!?:;"
 
 
 def _unseen(page: Page, text_page: TextPage, places: tuple[int, ...], text: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ingestion.chunking import Section
 from ingestion.parsing import stated
 from ingestion.parsing.archive import check_archive
-from ingestion.parsing.detect import detect
+from ingestion.parsing.detect import MEDIA_TYPES, detect
 from ingestion.parsing.text import Reading
 from ingestion.types import Parsed, Unreadable
 
@@ -111,13 +111,16 @@ def _settled(reading: Reading, name: str, max_characters: int) -> Parsed:
         reading.warn(
             f"Only the first {max_characters:,} characters were read (FOOTNOTE_MAX_TEXT_CHARACTERS); the rest is missing."
         )
-    first_heading = next((section.headings[0] for section in sections if section.headings), "")
-    title = reading.title or first_heading or stated.title_from_name(name)
+    # The name of a sheet, such as Sheet1, says less than the name of the file.
+    is_sheets = reading.media_type in {MEDIA_TYPES[kind] for kind in ("xlsx", "xls", "ods")}
+    headings = () if is_sheets else (section.headings[0] for section in sections if section.headings)
+    title = stated.meaningful_title(reading.title) or stated.likeliest_title(reading.title_lines, name)
+    title = title or next(iter(headings), "") or stated.title_from_name(name)
     return Parsed(
         text=text,
         sections=sections,
         title=_cut(title, MAX_TITLE),
-        author=_cut(reading.author, MAX_AUTHOR),
+        author=_cut(stated.meaningful_author(reading.author), MAX_AUTHOR),
         dated=stated.stated_date(text) or reading.dated,
         is_superseded=stated.says_superseded(reading.status, text),
         media_type=reading.media_type,

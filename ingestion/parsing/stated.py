@@ -29,6 +29,13 @@ _REPLACED = {"superseded", "obsolete", "replaced", "withdrawn"}
 _STATUS_LINE = re.compile(r"^\W*status\W*[:：|]?\W*(?:superseded|obsolete|replaced|withdrawn)\b", re.I)
 _SUPERSEDED_LINE = re.compile(r"^\W*superseded\s+by\b", re.I)
 STATUS_LINES = 10
+_NOBODY = {"python-docx", "anonymous", "unknown", "user", "author", "microsoft office user", "windows user"}
+# What programs write into a document's title by themselves.
+_PLACEHOLDER = re.compile(
+    r"\W*(?:untitled|anonymous|unbenannt|title|document\d*|microsoft word\b.*|powerpoint presentation|slide \d+|"
+    r".*\.(?:docx?|pdf|indd|tex|dvi|pptx?|xlsx?|qxd|html?))\W*",
+    re.I,
+)
 
 
 def date_in(text: str) -> date | None:
@@ -77,6 +84,24 @@ def says_superseded(status: str, text: str) -> bool:
     return any(_STATUS_LINE.match(line) or _SUPERSEDED_LINE.match(line) for line in _first_lines(text))
 
 
+def meaningful_title(title: str) -> str:
+    """Return a stated title, or an empty string for one that a program made up."""
+    return "" if _PLACEHOLDER.fullmatch(title) else title
+
+
+def meaningful_author(author: str) -> str:
+    """Return a stated author, or an empty string for one that a program made up."""
+    return "" if author.strip("() ").lower() in _NOBODY else author
+
+
+def likeliest_title(lines: list[str], name: str) -> str:
+    """Return the line that shares most words with the file's name, the first of equals: a cover often begins with
+    the name of the firm.
+    """
+    words = set(_words(name))
+    return max(lines, key=lambda line: len(words & set(_words(line))), default="")
+
+
 def title_from_name(name: str) -> str:
     """Return a file name as a title: without its extension, with spaces for dashes and underscores."""
     stem, dot, suffix = name.rpartition(".")
@@ -85,6 +110,10 @@ def title_from_name(name: str) -> str:
         words = words.replace("-", " ")
     words = " ".join(words.split())
     return words[:1].upper() + words[1:] or name
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.findall(r"[^\W_]+", text.lower()) if len(word) > 2]
 
 
 def _first_lines(text: str) -> list[str]:

@@ -162,6 +162,8 @@ class Reading:
     parser: str
     text: Text = field(default_factory=Text)
     title: str = ""
+    # Lines that may be the title of a file that states none; the one most like the file's name is taken.
+    title_lines: list[str] = field(default_factory=list)
     author: str = ""
     dated: date | None = None
     status: str = ""

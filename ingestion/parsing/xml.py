@@ -20,8 +20,8 @@ OFFICE_RELATIONS = "{http://schemas.openxmlformats.org/officeDocument/2006/relat
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 TERMS = "{http://purl.org/dc/terms/}"
 _CORE = "{http://schemas.openxmlformats.org/package/2006/metadata/core-properties}"
-# The blank document that python-docx starts from carries these; they say nothing about the document.
-_TEMPLATE_TIME, _TEMPLATE_AUTHOR = "2013-12-23T23:15:00Z", "python-docx"
+# The blank document that python-docx starts from carries this; it says nothing about the document.
+_TEMPLATE_TIME = "2013-12-23T23:15:00Z"
 
 
 def parse_xml(data: bytes, what: str) -> Element:
@@ -102,8 +102,7 @@ def core_properties(package: Package, reading: Reading) -> None:
     if root is None:
         return
     reading.title = _text_of(root, f"{DUBLIN}title")
-    author = _text_of(root, f"{DUBLIN}creator")
-    reading.author = "" if author == _TEMPLATE_AUTHOR else author
+    reading.author = _text_of(root, f"{DUBLIN}creator")
     reading.status = _text_of(root, f"{_CORE}contentStatus")
     times = [_text_of(root, f"{TERMS}{name}") for name in ("modified", "created")]
     days = [day for time in times if time != _TEMPLATE_TIME and (day := date_of(time)) is not None]
