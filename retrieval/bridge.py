@@ -41,29 +41,31 @@ class Bridged:
 
 def find_bridges(plan: Plan, passages: Sequence[Passage], viewer: Viewer, reach: Reach) -> Bridged:
     """Return the documents named in the question or in the first passages, with their best chunks for the question."""
-    mentions: dict[str, int] = {}
-    for source, text in [
-        (-1, plan.standalone),
-        *((n, f"{p.title}\n{p.text}") for n, p in enumerate(passages[:FROM_PASSAGES])),
-    ]:
+    mentions: dict[str, list[int]] = {}
+    first = passages[:FROM_PASSAGES]
+    for source, text in [(-1, plan.standalone), *((n, passage.text) for n, passage in enumerate(first))]:
         for key in title_mentions(text):
-            mentions.setdefault(key, source)
+            mentions.setdefault(key, []).append(source)
     if not mentions:
         return Bridged((), ())
-    known = {passage.document for passage in passages[:FROM_PASSAGES]}
     rows = (
         Document.objects.visible_to(viewer)
-        .filter(title_key__in=list(mentions), is_superseded__in=[False, plan.wants_superseded])
-        .values_list("pk", "title", "title_key")
-        .order_by("pk")[: MOST_DOCUMENTS + len(known)]
+        .filter(title_key__in=list(mentions))
+        .values_list("pk", "title", "title_key", "is_superseded")
+        .order_by("pk")[:MOST_DOCUMENTS]
     )
-    bridges = tuple(Bridge(pk, title, mentions[key]) for pk, title, key in rows)
+    bridges: list[Bridge] = []
+    for pk, title, key, is_superseded in rows:
+        # A document that names itself is no bridge: most texts repeat their own title.
+        sources = [source for source in mentions[key] if source < 0 or first[source].document != pk]
+        if sources and (plan.wants_superseded or not is_superseded):
+            bridges.append(Bridge(pk, title, min(sources)))
     documents = frozenset(bridge.document for bridge in bridges)
     if not documents:
         return Bridged((), ())
     where = index_filter(reach, plan, documents)
     found = search_texts([plan.standalone], where, limit=CHUNKS_PER_DOCUMENT * len(documents))[0]
-    return Bridged(bridges, tuple(found))
+    return Bridged(tuple(bridges), tuple(found))
 
 
 def title_mentions(text: str) -> set[str]:
