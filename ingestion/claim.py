@@ -39,8 +39,10 @@ class Claim:
         return cls(run_id, now) if taken else None
 
     def beat(self) -> None:
-        """Show a sign of life, at most once a second; raise ClaimLost when the run is no longer this holder's."""
+        """Raise ClaimLost when the run is no longer this holder's; show a sign of life, at most once a second."""
         if time.monotonic() - self._beaten < BEAT_SECONDS:
+            if not self._held().exists():
+                raise ClaimLost
             return
         now = timezone.now()
         if not self._held().update(heartbeat_at=now):

@@ -1,6 +1,8 @@
 """A small installation for tests of the pipeline: folders of its own, a quick embedder, and one line per thing to do."""
 
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,13 +95,17 @@ def make_installation(settings: Settings, tmp_path: Path) -> Iterator[Installati
     (folder / "access.yaml").write_text("allow: [everyone]\n")
     settings.DATA_DIR = tmp_path
     settings.MEDIA_ROOT = tmp_path / "files"
-    settings.INDEX_DIR = tmp_path / "index"
+    # Every write to the index is synced to disk; in memory where the machine has such a place, that costs nothing.
+    memory = Path("/dev/shm")  # noqa: S108
+    quick = tempfile.mkdtemp(prefix="footnote-test-", dir=memory if os.access(memory, os.W_OK) else tmp_path)
+    settings.INDEX_DIR = Path(quick) / "index"
     settings.SOURCE_ROOTS = [tmp_path / "sources"]
     settings.EMBEDDING_MODEL = "tests.fakes:HashingEmbedder"
     close_index()
     pipeline.stopping.clear()
     yield Installation(tmp_path, folder)
     close_index()
+    shutil.rmtree(quick, ignore_errors=True)
     pipeline.stopping.clear()
 
 

@@ -322,7 +322,7 @@ def test_a_failed_upload_is_not_retried_over_what_people_decided_since(installat
     bad = upload(drawer, "note.pdf", "%PDF-1.7 not really")
     run = pipeline.carry_out(bad.run_id)
     assert outcomes(run)["note.pdf"] == "failed"
-    upload_and_read(drawer, "note.pdf", "%PDF-1.7 not really either")
+    upload(drawer, "note.pdf", "%PDF-1.7 not really either")
     with pytest.raises(NotPossible, match="uploaded anew"):
         actions.retry_item(by=BY, item=run.items.get())
 

@@ -215,7 +215,7 @@ def test_what_was_removed_long_ago_is_deleted_and_shared_files_stay(
     assert storage.path_of(left.current_version.file).exists()
     assert sum(storage.path_of(name).exists() for name in files) == 1
     gone = document_of(source, "only.md")
-    assert (gone.title, gone.current_version, gone.versions.count()) == ("only", None, 0)
+    assert (gone.title, gone.current_version, gone.versions.count()) == ("Only", None, 0)
     assert not Chunk.objects.filter(version__document=gone).exists()
     assert_index_is_clean()
     # A file that comes back after that is read afresh.

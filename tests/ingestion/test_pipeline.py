@@ -11,7 +11,7 @@ from accounts.models import AuditEvent
 from accounts.viewer import viewer_of
 from ingestion import actions, outbox, pipeline
 from ingestion.claim import Claim, ClaimLost
-from ingestion.index import get_index
+from ingestion.index import close_index, get_index
 from ingestion.models import Chunk, Document, DocumentVersion, SyncItem, SyncRun
 from ingestion.progress import progress_of
 from tests import fakes
@@ -425,6 +425,7 @@ def test_the_index_failing_fails_the_run_and_the_outbox_delivers_later(
 ) -> None:
     installation.write("a.md", "Words to be indexed.")
     source = installation.connect()
+    close_index()
     settings.INDEX_DIR = installation.data / "taken"
     settings.INDEX_DIR.write_text("a file stands where the index folder should be")
     run = installation.sync(source)
@@ -432,6 +433,7 @@ def test_the_index_failing_fails_the_run_and_the_outbox_delivers_later(
     assert run.error
     assert document_of(source, "a.md").current_version is None
     settings.INDEX_DIR = installation.data / "index"
+    close_index()
     outbox.deliver()
     assert "indexed" in shown_text(document_of(source, "a.md"))
     assert outcomes(run) == {"a.md": "done"}
