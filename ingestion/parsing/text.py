@@ -22,27 +22,44 @@ _KEPT_FORMAT = {
     "\u06dd",
     "\u08e2",
 }
-# Spaces of odd widths would stop two equal words from being equal. The no-break space among them.
-_SPACES = re.compile(r"[^\S\n\t ]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 _BREAKS = re.compile(r"\r\n?|[\u0085\u2028\u2029\v\f]")
-_ODD = re.compile(r"[^\n\t\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff]")
 # Letters nobody can see, in the shape of ASCII: made for planting text that only a machine reads.
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
 
 
+def _table() -> dict[int, str]:
+    """Return what becomes of each character that does not stay as it is."""
+    table: dict[int, str] = {}
+    for code in (*range(0x10000), *range(0x110B0, 0x110D0), *range(0x13430, 0x13460), *range(0x1BCA0, 0x1BCA4),
+                 *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0080)):  # fmt: skip
+        character = chr(code)
+        category = unicodedata.category(character)
+        if category == "Zs" and character != " ":
+            table[code] = " "  # spaces of odd widths would keep two equal words from being equal
+        elif category == "Cs":
+            table[code] = "\ufffd"
+        elif character in "\ufffe\uffff" or (
+            category in {"Cf", "Cc"} and character not in _KEPT_FORMAT and character not in "\n\t"
+        ):
+            table[code] = ""
+    return table
+
+
+_CLEANED = _table()
+
+
 def clean(text: str) -> str:
     """Return text in NFC with \\n for line breaks and without control, invisible or unpaired characters."""
-    text = _BREAKS.sub("\n", text)
+    text = _BREAKS.sub("\n", text).translate(_CLEANED)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-    text = _ODD.sub(_cleaned, text)
     return _TRAILING.sub("", text)
 
 
 def clean_character(character: str) -> str:
     """Return what one character becomes in a cleaned text: itself, another one, or nothing."""
-    return _ODD.sub(_cleaned, character)
+    return "\n" if _BREAKS.fullmatch(character) else _CLEANED.get(ord(character), character)
 
 
 def count_planted(text: str) -> int:
@@ -53,22 +70,6 @@ def count_planted(text: str) -> int:
 def one_line(text: str) -> str:
     """Return a cleaned text as one line with single spaces."""
     return " ".join(clean(text).split())
-
-
-def _cleaned(match: re.Match[str]) -> str:
-    character = match[0]
-    category = unicodedata.category(character)
-    if category == "Zs":
-        return " "
-    if category in {"Zl", "Zp"}:
-        return "\n"
-    if category == "Cf":
-        return character if character in _KEPT_FORMAT else ""
-    if category == "Cs":
-        return "\ufffd"
-    if category == "Cc" or character in "\ufffe\uffff":
-        return ""
-    return character
 
 
 @dataclass

@@ -46,8 +46,11 @@ def check_root(path: str) -> Path:
         raise SourceError(f"“{path}” cannot be read: {because(error)}.") from None
     if not stat.S_ISDIR(status.st_mode):
         raise SourceError(f"“{path}” is a file, not a folder.")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise SourceError(f"“{path}” cannot be read: this server has no permission to list it.")
+    try:
+        with os.scandir(root) as entries:
+            next(entries, None)
+    except OSError as error:
+        raise SourceError(f"“{path}” cannot be read: {because(error)}.") from None
     return root
 
 
