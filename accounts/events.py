@@ -90,14 +90,17 @@ def page_of(events: QuerySet[AuditEvent], *, before: int | None, after: int | No
 
 def line_of(event: AuditEvent) -> Line:
     """Return an event in words."""
-    details: dict[str, Any] = event.details if isinstance(event.details, dict) else {}  # Any: JSON values
+    details = _mapping(event.details)
+    sentence = EVENT_TYPES.get(event.type, event.type)
+    if event.type in _WITH_NAMES:
+        other = str(details.get("person_label") or details.get("group_label") or "somebody")
+        sentence = _WITH_NAMES[event.type].format(other=other.partition(" <")[0], group=event.subject_label)
     parts = [
         f"{_FIELD_NAMES.get(field, field.replace('_', ' '))}: {_word(change[0])} → {_word(change[1])}"
         for field, change in _mapping(details.get("changes")).items()
         if isinstance(change, list) and len(change) == 2
     ]
-    parts += [str(details[key]) for key in ("person_label", "group_label") if details.get(key)]
-    return Line(event, EVENT_TYPES.get(event.type, event.type), "; ".join(parts))
+    return Line(event, sentence, "; ".join(parts))
 
 
 def recent_about_person(person: User, most: int = 12) -> list[Line]:
@@ -173,6 +176,13 @@ def _mapping(value: object) -> dict[str, Any]:  # Any: JSON values
     return value if isinstance(value, dict) else {}
 
 
+# Events about two things say both names in one sentence.
+_WITH_NAMES = {
+    "group.person_added": "Added {other} to {group}.",
+    "group.person_removed": "Took {other} out of {group}.",
+    "group.nested": "Put {other} into {group}.",
+    "group.unnested": "Took {other} out of {group}.",
+}
 _FIELD_NAMES = {"is_admin": "administrator", "is_auditor": "auditor", "is_active": "active"}
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 
 from accounts.audit import EVENT_TYPES
-from accounts.models import User
 
 # Far above any real password: it only keeps somebody from making the server hash a megabyte.
 _LONGEST_PASSWORD = 1000
@@ -49,24 +48,23 @@ class PasswordForm(forms.Form):
     )
 
 
-class PersonForm(forms.ModelForm[User]):
+class PersonForm(forms.Form):
     """A person's particulars and roles."""
 
-    class Meta:
-        model = User
-        fields = ["name", "job_title", "is_admin", "is_auditor"]
-        labels = {
-            "name": "Name",
-            "job_title": "Job title",
-            "is_admin": "Administrator",
-            "is_auditor": "Auditor",
-        }
-        help_texts = {
-            "is_admin": "Connects sources, manages people and groups. Reads documents by grant, like everyone.",
-            "is_auditor": "Sees how every answer came about. Reads documents by grant, like everyone.",
-        }
-
-    field_order = ["name", "job_title", "is_admin", "is_auditor"]
+    name = forms.CharField(
+        label="Name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    job_title = forms.CharField(label="Job title", max_length=120, required=False)
+    is_admin = forms.BooleanField(
+        label="Administrator",
+        required=False,
+        help_text="Connects sources, manages people and groups. Reads documents by grant, like everyone.",
+    )
+    is_auditor = forms.BooleanField(
+        label="Auditor",
+        required=False,
+        help_text="Sees how every answer came about. Reads documents by grant, like everyone.",
+    )
 
 
 class NewPersonForm(forms.Form):
@@ -131,11 +129,11 @@ class EventFilterForm(forms.Form):
         families: dict[str, list[tuple[str, str]]] = {}
         for kind, sentence in EVENT_TYPES.items():
             family = kind.partition(".")[0]
-            families.setdefault(family, [(family, f"Everything about {_PLURALS[family]}")]).append(
-                (kind, sentence.rstrip("."))
-            )
+            families.setdefault(
+                family, [(family, f"Everything about {_PLURALS.get(family, family)}")]
+            ).append((kind, sentence.rstrip(".")))
         choices: list[Any] = [("", "Everything")]  # Any: Django accepts groups among choices
-        choices += [(_PLURALS[family].capitalize(), kinds) for family, kinds in families.items()]
+        choices += [(_PLURALS.get(family, family).capitalize(), kinds) for family, kinds in families.items()]
         field = self.fields["type"]
         if isinstance(field, forms.ChoiceField):
             field.choices = choices
@@ -148,6 +146,7 @@ _PLURALS = {
     "source": "sources",
     "sync": "syncs",
     "document": "documents",
+    "documents": "the purge",
     "question": "questions",
     "answer": "answers",
     "citation": "footnotes",

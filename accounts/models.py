@@ -162,6 +162,11 @@ class AuditEvent(AppendOnlyModel):
         """The actor's name without the address that the label adds to tell namesakes apart."""
         return self.actor_label.partition(" <")[0] or self.actor
 
+    @property
+    def subject_name(self) -> str:
+        """The subject's name, likewise."""
+        return self.subject_label.partition(" <")[0] or self.subject
+
 
 class AuditHead(models.Model):
     """One row: where the chain ends. Locking it serialises appends; comparing with it shows a cut tail."""

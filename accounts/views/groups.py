@@ -65,7 +65,7 @@ def new_group(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, f"{made.name} is created. Now put people or groups into it.")
             return redirect("accounts:group", made.public_id)
-    return render(request, "accounts/new_group.html", {"form": form}, status=422 if form.is_bound else 200)
+    return render(request, "accounts/new_group.html", {"form": form})
 
 
 @admin_only
@@ -106,7 +106,7 @@ def group(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         "recent": recent_about_group(shown),
     }
     template = "accounts/group.html#body" if request.htmx else "accounts/group.html"
-    return render(request, template, context, status=422 if form.is_bound else 200)
+    return render(request, template, context)
 
 
 @admin_only

@@ -80,7 +80,7 @@ def new_person(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, f"{person.name} can sign in now.")
             return redirect("accounts:person", person.public_id)
-    return render(request, "accounts/new_person.html", {"form": form}, status=422 if form.is_bound else 200)
+    return render(request, "accounts/new_person.html", {"form": form})
 
 
 @admin_only
@@ -88,7 +88,7 @@ def new_person(request: SignedInRequest) -> HttpResponse:
 def person(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Show a person: particulars, roles, groups with the path to each, and what changed lately."""
     shown = get_object_or_404(User, public_id=public_id)
-    form = PersonForm(request.POST if request.method == "POST" else None, instance=shown)
+    form = PersonForm(request.POST if request.method == "POST" else None, initial=_particulars(shown))
     if request.method == "POST" and form.is_valid():
         try:
             changed = change_person(by=by_request(request), person=shown, **form.cleaned_data)
@@ -97,7 +97,7 @@ def person(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         else:
             _say(request, changed, f"{shown.name} is changed.")
             return redirect("accounts:person", public_id)
-    return _page(request, public_id, form=form, status=422 if form.is_bound else 200)
+    return _page(request, shown, form=form)
 
 
 @sensitive_post_parameters("password")
@@ -115,7 +115,7 @@ def person_password(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{shown.name} has a new password and is signed out everywhere.")
             return redirect("accounts:person", public_id)
-    return _page(request, public_id, password_form=form, status=422)
+    return _page(request, shown, password_form=form)
 
 
 @admin_only
@@ -171,23 +171,24 @@ def _group(public_id: str) -> Group:
 
 def _page(
     request: SignedInRequest,
-    public_id: UUID,
+    shown: User,
     *,
     form: PersonForm | None = None,
     password_form: PasswordForm | None = None,
-    status: int = 200,
 ) -> HttpResponse:
-    # Read anew: a form that was refused has already written its values onto its own instance.
-    shown = get_object_or_404(User, public_id=public_id)
     context = {
         "person": shown,
-        "form": form or PersonForm(instance=shown),
+        "form": form or PersonForm(initial=_particulars(shown)),
         "password_form": password_form or PasswordForm(),
         "reaches": groups_of(shown),
         "other_groups": Group.objects.exclude(memberships__user=shown),
         "recent": recent_about_person(shown),
     }
-    return render(request, "accounts/person.html", context, status=status)
+    return render(request, "accounts/person.html", context)
+
+
+def _particulars(shown: User) -> dict[str, object]:
+    return {name: getattr(shown, name) for name in ("name", "job_title", "is_admin", "is_auditor")}
 
 
 def _say(request: SignedInRequest, changed: bool, sentence: str) -> None:

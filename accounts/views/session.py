@@ -34,12 +34,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return redirect(then or home)
     form = SignInForm(request.POST if request.method == "POST" else None)
     status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            status = _try_to_sign_in(request, form)
-            if status == 302:
-                return redirect(then or home)
+    if request.method == "POST" and form.is_valid():
+        status = _try_to_sign_in(request, form)
+        if status == 302:
+            return redirect(then or home)
     return render(request, "accounts/sign_in.html", {"form": form, "next": then}, status=status)
 
 
@@ -57,7 +55,7 @@ def _try_to_sign_in(request: HttpRequest, form: SignInForm) -> int:
     if not isinstance(user, User):
         _record_refusal(email, address, "wrong e-mail or password")
         form.add_error(None, NO_MATCH)
-        return 422
+        return 200
     succeeded(attempt)
     with transaction.atomic():
         login(request, user)  # a new session key: one planted before sign-in is worth nothing after it
@@ -82,14 +80,11 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 def account(request: SignedInRequest) -> HttpResponse:
     """Show a person their own account and let them change their password."""
     form = OwnPasswordForm(request.POST if request.method == "POST" else None)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid() and _change_own_password(request, form):
-            messages.success(request, "Your password is changed. Everywhere else you are signed out.")
-            return redirect("accounts:account")
+    if request.method == "POST" and form.is_valid() and _change_own_password(request, form):
+        messages.success(request, "Your password is changed. Everywhere else you are signed out.")
+        return redirect("accounts:account")
     reaches = groups_of(request.user)
-    return render(request, "accounts/account.html", {"form": form, "reaches": reaches}, status=status)
+    return render(request, "accounts/account.html", {"form": form, "reaches": reaches})
 
 
 def _change_own_password(request: SignedInRequest, form: OwnPasswordForm) -> bool:
