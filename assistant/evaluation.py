@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from accounts.canonical import digest_of_bytes
 from accounts.models import Group, Membership, User
 from accounts.viewer import EVERYONE, Viewer, group_principal, viewer_of
 from assistant.suites import Suite, SuiteQuery
 from ingestion.access import NOBODY, Rule, intern_policy
+from ingestion.chunking import chunk_text
 from ingestion.models import Chunk, Document, Source
+from ingestion.reading import Read
+from ingestion.settling import create_version
+from ingestion.storage import Stored
+from ingestion.titles import title_key
+from ingestion.types import Parsed
 from retrieval.metrics import area_under_curve, ndcg, percentile, recall
 from retrieval.orchestrator import retrieve
 from retrieval.types import Plan, Ranked
@@ -54,7 +61,6 @@ def evaluate(suite: Suite, say: Say) -> dict[str, Any]:  # Any: the JSON that th
 def ingest(suite: Suite, say: Say) -> dict[str, set[str]]:
     """Store and index the corpus; return for each reader the ids of the documents they may read."""
     from ingestion.outbox import deliver
-    from ingestion.pipeline import write_plain_version
 
     source = Source.objects.create(
         name=suite.name, kind=Source.Kind.UPLOAD, policy=intern_policy(Rule.of({EVERYONE}))
@@ -78,10 +84,10 @@ def ingest(suite: Suite, say: Say) -> dict[str, set[str]]:
             source=source,
             external_id=document.id,
             title=document.title[:300],
-            title_key=_key(document.title),
+            title_key=title_key(document.title),
             policy=intern_policy(rule),
         )
-        write_plain_version(row, document.text)
+        _write_version(row, document.text)
         for reader in {"", *readers}:
             if open_to_all or (document.acl and (reader == "" or reader in document.acl)):
                 readable[reader].add(document.id)
@@ -90,10 +96,14 @@ def ingest(suite: Suite, say: Say) -> dict[str, set[str]]:
     return readable
 
 
-def _key(title: str) -> str:
-    from ingestion.titles import title_key
-
-    return title_key(title)
+def _write_version(document: Document, text: str) -> None:
+    digest = digest_of_bytes(text.encode())
+    parsed = Parsed(
+        text=text, sections=(), title=document.title, author="", dated=None, is_superseded=False,
+        media_type="text/plain", page_count=None, parser="suite", warnings=(),
+    )  # fmt: skip
+    stored = Stored(name="", digest=digest, size=len(text.encode()))
+    create_version(document, Read(digest, None, stored, parsed, tuple(chunk_text(text))))
 
 
 def ask_all(suite: Suite, readable: dict[str, set[str]], say: Say) -> Iterable[Asked]:

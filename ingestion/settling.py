@@ -60,7 +60,7 @@ def settle(item: SyncItem, source: Source, read: Read) -> Settled:
             return _settle_unchanged(item, document)
         if document is None:
             document = _create(item, source, read)
-        version = _create_version(document, read)
+        version = create_version(document, read)
         if document.removed_at is not None:
             _revive(document)
         return _to_be_indexed(item, document, version, len(read.spans))
@@ -142,7 +142,8 @@ def _revive(document: Document) -> None:
     document.save(update_fields=["removed_at", "current_version"])
 
 
-def _create_version(document: Document, read: Read) -> DocumentVersion:
+def create_version(document: Document, read: Read) -> DocumentVersion:
+    """Write the next version of a document with its chunks, waiting for the index. `read` must hold a parsed text."""
     parsed, stored = read.parsed, read.stored
     assert parsed is not None  # settle() has looked
     assert stored is not None
