@@ -1,11 +1,10 @@
 """Footnotes, feedback and the conversation list."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import AuditEvent, Membership
 from assistant.models import Conversation, Feedback, Question
@@ -135,7 +134,7 @@ def test_search_finds_conversations_by_title_and_by_question(
 
 def test_conversations_are_grouped_by_when_they_were_last_used() -> None:
     today = date(2026, 3, 20)
-    noon = timezone.make_aware(timezone.datetime(2026, 3, 20, 12))
+    noon = datetime(2026, 3, 20, 12, tzinfo=UTC)
     held = [
         Conversation(title=str(days), updated_at=noon - timedelta(days=days)) for days in (0, 1, 3, 30, 400)
     ]
