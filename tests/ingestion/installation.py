@@ -96,7 +96,7 @@ def make_installation(settings: Settings, tmp_path: Path) -> Iterator[Installati
     settings.DATA_DIR = tmp_path
     settings.MEDIA_ROOT = tmp_path / "files"
     # Every write to the index is synced to disk; in memory where the machine has such a place, that costs nothing.
-    memory = Path("/dev/shm")  # noqa: S108
+    memory = Path("/dev/shm")
     quick = tempfile.mkdtemp(prefix="footnote-test-", dir=memory if os.access(memory, os.W_OK) else tmp_path)
     settings.INDEX_DIR = Path(quick) / "index"
     settings.SOURCE_ROOTS = [tmp_path / "sources"]
