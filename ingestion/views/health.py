@@ -65,7 +65,7 @@ class Totals:
     documents: int
     dark: int
     failing: int
-    oldest: Freshness | None
+    oldest: str
     oldest_source: Source | None
     growth: str  # points of the line of documents over the last month, in a box of 120 by 28; "" when there is none
 
@@ -134,7 +134,7 @@ def totals_of(healths: Iterable[SourceHealth]) -> Totals:
         documents=sum(health.documents for health in listed),
         dark=sum(health.dark for health in listed),
         failing=sum(health.failing for health in listed),
-        oldest=oldest.freshness if oldest else None,
+        oldest=ago_words(oldest.freshness.at) if oldest and oldest.freshness.at else "",
         oldest_source=oldest.source if oldest else None,
         growth=_line(_growth()),
     )

@@ -5,6 +5,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -38,7 +39,7 @@ def kept(key: str, draw: Callable[[], bytes]) -> bytes:
 def sweep(*, limit: int = MAX_BYTES) -> int:
     """Delete the images unused for longest until at most nine tenths of `limit` bytes remain; return how many went."""
     files = []
-    for path in _folder().glob("*/*.png"):
+    for path in _folder().glob("*/*.*"):
         try:
             status = path.stat()
         except FileNotFoundError:  # another process swept it between the listing and now
@@ -70,7 +71,8 @@ def _keep(path: Path, data: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         log.warning("A page image could not be kept in %s: %s.", path.parent, error.strerror)
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # half a file is never read; the sweep takes what could not be deleted
+            temporary.unlink()
         return
     # Looking at the whole folder costs; once in 64 images, by the image's own digest, is often enough.
     if int(path.stem[:8], 16) % 64 == 0:

@@ -39,7 +39,7 @@ from ingestion.models import AccessPolicy, Document, Source, SyncItem
 from ingestion.progress import progress_of
 from ingestion.views.health import failing_items, health_of, totals_of
 
-PAGE = 50
+PAGE = 25
 SHOWS = {
     "all": "All",
     "dark": "Dark",
@@ -252,7 +252,7 @@ def _source_context(request: SignedInRequest, source: Source) -> dict[str, objec
         "readers": readers,
         "runs": [(run, progress_of(run)) for run in source.runs.select_related("requested_by")[:6]],
         "page": page,
-        "rows": _with_words(page.object_list),
+        "rows": _with_words(page.object_list, rule),
         "shows": [(key, label, _shown(source, all_documents, key).count()) for key, label in SHOWS.items()],
         "show": show,
         "words": words,
@@ -281,8 +281,13 @@ def _failing_without_document(source: Source) -> list[SyncItem]:
     )
 
 
-def _with_words(documents: QuerySet[Document] | list[Document]) -> list[tuple[Document, str]]:
-    """Return documents with their own rule in words; a page shows few distinct rules, read once each."""
+def _with_words(
+    documents: QuerySet[Document] | list[Document], source_rule: Rule
+) -> list[tuple[Document, str, int]]:
+    """Return documents with their own rule in words and how many people can read them.
+
+    A page shows few distinct rules; each is read and weighed once.
+    """
     listed = list(documents)
     policies = AccessPolicy.objects.filter(pk__in={d.policy_id for d in listed}).prefetch_related(
         "clauses", "denials"
@@ -290,7 +295,16 @@ def _with_words(documents: QuerySet[Document] | list[Document]) -> list[tuple[Do
     rules = {policy.pk: rule_of(policy) for policy in policies}
     name_of = names_of(principals_in(rules.values()))
     words = {pk: rule_in_words(rule, name_of).summary for pk, rule in rules.items()}
-    return [(document, words[document.policy_id]) for document in listed]
+    people = principals_by_person()
+    counts = {pk: len(admitted_by([source_rule, rule], people)) for pk, rule in rules.items()}
+    return [
+        (
+            document,
+            words[document.policy_id],
+            counts[document.policy_id] if document.current_version_id else 0,
+        )
+        for document in listed
+    ]
 
 
 def _dark_reasons(source: Source) -> list[str]:
