@@ -56,10 +56,10 @@ def make_world() -> World:
     # Finance Leads lie in Finance, Finance and Engineering in Staff: alice is Staff through two levels of nesting.
     for parent, child in (("Staff", "Finance"), ("Staff", "Engineering"), ("Finance", "Finance Leads")):
         GroupNesting.objects.create(parent=world.groups[parent], child=world.groups[child])
-    for user, group in (
+    for user, joined in (
         (world.alice, "Finance Leads"), (world.alice, "Budget"), (world.bob, "Engineering"), (world.bob, "Budget"),
     ):  # fmt: skip
-        Membership.objects.create(user=user, group=world.groups[group])
+        Membership.objects.create(user=user, group=world.groups[joined])
 
     def group(name: str) -> str:
         return group_principal(world.groups[name].pk)
