@@ -3,9 +3,9 @@
 Refusal looks like absence: who lacks the role gets the 404 that an address nobody ever made would give.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
 from asgiref.sync import iscoroutinefunction
@@ -16,16 +16,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 
-P = ParamSpec("P")
-# A view's own request annotation may be narrower (SignedInRequest), hence Any for it.
-View = Callable[Concatenate[Any, P], HttpResponseBase]
-AsyncView = Callable[Concatenate[Any, P], Awaitable[HttpResponseBase]]
+# Any: a view may be plain or async, and may narrow its request (SignedInRequest); it comes out as it went in.
+V = TypeVar("V", bound=Callable[..., Any])
 Demand = Callable[[HttpRequest], HttpResponseBase | None]
 
 SESSION_ENDED = "Your session has ended. Sign in again."
 
 
-def signed_in(view: View[P]) -> View[P]:
+def signed_in(view: V) -> V:
     """Let only signed-in people through; send everybody else to the sign-in page and back afterwards.
 
     A request by HTMX is answered with HX-Redirect, so that the whole page goes and not a fragment of it; an event
@@ -34,32 +32,31 @@ def signed_in(view: View[P]) -> View[P]:
     return _demanding(_sign_in_first, view)
 
 
-def admin_only(view: View[P]) -> View[P]:
+def admin_only(view: V) -> V:
     """Let only administrators through; other signed-in people get a 404."""
     return _demanding(_admin, view)
 
 
-def auditor_only(view: View[P]) -> View[P]:
+def auditor_only(view: V) -> V:
     """Let only auditors through; other signed-in people get a 404."""
     return _demanding(_auditor, view)
 
 
-def _demanding(demand: Demand, view: View[P]) -> View[P]:
+def _demanding(demand: Demand, view: V) -> V:
     if iscoroutinefunction(view):
-        awaited: AsyncView[P] = view
 
-        @wraps(awaited)
-        async def guarded_async(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        @wraps(view)
+        async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:  # Any: as V
             # The viewer middleware has already read the user, so nothing here touches the database.
-            return demand(request) or await awaited(request, *args, **kwargs)
+            return demand(request) or await view(request, *args, **kwargs)
 
-        return guarded_async  # type: ignore[return-value]  # Django calls an async view through the same name
+        return cast(V, guarded_async)
 
     @wraps(view)
-    def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:  # Any: as V
         return demand(request) or view(request, *args, **kwargs)
 
-    return guarded
+    return cast(V, guarded)
 
 
 def _sign_in_first(request: HttpRequest) -> HttpResponseBase | None:
