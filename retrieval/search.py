@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -9,7 +10,7 @@ from accounts.viewer import Viewer
 from ingestion.access import Reach, reach_of
 from ingestion.embedding import embedder
 from ingestion.index import get_index
-from ingestion.index.types import IndexFilter
+from ingestion.index.types import IndexFilter, Vector
 from retrieval.fusion import fuse
 from retrieval.types import Candidate, Plan, SubQuery
 
@@ -79,6 +80,11 @@ def search_texts(texts: Sequence[str], where: IndexFilter, limit: int) -> list[l
     """Return the fused candidates of each text, in one round trip to the index."""
     if where.is_empty:
         return [[] for _ in texts]
-    vectors = embedder(settings.EMBEDDING_MODEL).embed_queries(list(texts))
-    queries = list(zip(vectors, texts, strict=True))
+    queries = [(query_vector(text, settings.EMBEDDING_MODEL), text) for text in texts]
     return [list(fuse(hits)) for hits in get_index().search_many(queries, where, limit)]
+
+
+@lru_cache(maxsize=512)
+def query_vector(text: str, model: str) -> Vector:
+    """Return a question's vector. Kept for a while: the bridge asks for the same words as the search before it."""
+    return embedder(model).embed_query(text)
