@@ -6,9 +6,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ingestion.parsing.child import POOL
+from ingestion.parsing.child import DRAWING
 
 MIN_SCALE, MAX_SCALE = 0.1, 4.0
+MAX_SECONDS = 30  # somebody is waiting for the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,18 @@ def page_image(path: Path, page: int, lit: Sequence[tuple[int, int]], scale: flo
     inch, 2 for screens of double density. Raises Unreadable: no_page, unsupported, encrypted, corrupt, timeout, ….
     """
     request = {**_request(path, page, lit), "do": "draw", "scale": min(max(scale, MIN_SCALE), MAX_SCALE)}
-    _, picture = POOL.ask(request, float(settings.PARSE_SECONDS))
+    _, picture = DRAWING.ask(request, _seconds())
     return picture
 
 
 def page_boxes(path: Path, page: int, lit: Sequence[tuple[int, int]]) -> tuple[PageBox, ...]:
     """Return where character ranges of a page's text stand on the page, one box for each line they touch."""
-    found, _ = POOL.ask({**_request(path, page, lit), "do": "find"}, float(settings.PARSE_SECONDS))
+    found, _ = DRAWING.ask({**_request(path, page, lit), "do": "find"}, _seconds())
     return tuple(PageBox(*box) for box in found)
+
+
+def _seconds() -> float:
+    return float(min(settings.PARSE_SECONDS, MAX_SECONDS))
 
 
 def _request(path: Path, page: int, lit: Sequence[tuple[int, int]]) -> dict[str, object]:

@@ -17,11 +17,11 @@ def parse(path: Path, name: str) -> Parsed:
     from django.conf import settings
 
     from ingestion.chunking import Section
-    from ingestion.parsing.child import POOL
+    from ingestion.parsing.child import READING
 
     limits = [settings.MAX_FILE_BYTES, settings.MAX_UNPACKED_BYTES, settings.MAX_TEXT_CHARACTERS]
     request = {"do": "read", "path": str(path.absolute()), "name": name, "limits": limits}
-    value, _ = POOL.ask(request, float(settings.PARSE_SECONDS))
+    value, _ = READING.ask(request, float(settings.PARSE_SECONDS))
     return Parsed(
         **{
             **value,

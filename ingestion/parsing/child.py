@@ -1,4 +1,4 @@
-"""The parent's side of the parser: at most two child processes, each asked one thing at a time."""
+"""The parent's side of the parser: a few child processes, each asked one thing at a time."""
 
 import atexit
 import os
@@ -13,7 +13,6 @@ from typing import Any
 from ingestion.parsing.frames import pack, unpack
 from ingestion.types import Unreadable
 
-MAX_CHILDREN = 2
 MEMORY_BYTES = 2 * 1024**3
 START_SECONDS = 30
 _ROOT = Path(__file__).resolve().parents[2]
@@ -84,8 +83,8 @@ class _Child:
 
 
 class _Pool:
-    def __init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(MAX_CHILDREN)
+    def __init__(self, size: int) -> None:
+        self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
         self._owner = os.getpid()
@@ -173,5 +172,8 @@ def _crashed(status: int) -> Unreadable:
     )
 
 
-POOL = _Pool()
-atexit.register(POOL.close)
+READING = _Pool(2)
+# Its own, so that somebody who looks at a page never waits for a sync.
+DRAWING = _Pool(1)
+atexit.register(READING.close)
+atexit.register(DRAWING.close)

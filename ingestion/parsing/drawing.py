@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ingestion.parsing import pdfium
 from ingestion.parsing.detect import detect
+from ingestion.parsing.pdf_lines import Rect
 from ingestion.types import Unreadable
 
 YELLOW = (255, 236, 120)
@@ -57,7 +58,7 @@ def _check(path: Path) -> None:
         raise Unreadable("unsupported", "Only the pages of a PDF can be shown as pictures.")
 
 
-def _rects(page: pdfium.Page, text_page: pdfium.TextPage, lit: list[tuple[int, int]]) -> list[pdfium.Rect]:
+def _rects(page: pdfium.Page, text_page: pdfium.TextPage, lit: list[tuple[int, int]]) -> list[Rect]:
     if not lit:
         return []
     places = pdfium.page_text(page, text_page).places

@@ -15,6 +15,7 @@ from ingestion.parsing.text import Reading, one_line
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+MAX_NESTING = 100
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(.{0,16384}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _ALT = re.compile(r"<img\b[^>]*?\balt\s*=\s*([\"'])(.*?)\1", re.I | re.S)
 
@@ -26,8 +27,16 @@ def read_markdown(path: Path) -> Reading:
     content = content[_front_matter(content, reading) :]
     from markdown_it import MarkdownIt
 
-    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(content)
-    _Walk(reading).all(tokens)
+    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": MAX_NESTING}).enable(
+        ["table", "strikethrough"]
+    )
+    tokens = parser.parse(content)
+    if any(token.level >= MAX_NESTING - 1 for token in tokens):
+        # Beyond this depth the parser drops text without a word.
+        reading.warn("The Markdown is nested more deeply than can be followed; it was read as plain text.")
+        reading.text.block(content)
+    else:
+        _Walk(reading).all(tokens)
     return reading
 
 

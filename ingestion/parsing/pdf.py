@@ -9,6 +9,7 @@ from statistics import median
 
 from ingestion.parsing import pdfium
 from ingestion.parsing.detect import MEDIA_TYPES
+from ingestion.parsing.pdf_lines import Line
 from ingestion.parsing.stated import date_in, meaningful_title
 from ingestion.parsing.text import Reading, clean, one_line
 from ingestion.types import Unreadable
@@ -183,7 +184,7 @@ def _nearest(levels: dict[float, int], size: float) -> int:
 def _is_heading(name: str) -> bool:
     words = _WORDS.findall(name)
     letters = sum(character.isalpha() for character in name)
-    return (
+    return not name.startswith("|") and (
         0 < len(words) <= MAX_TITLE_WORDS
         and letters >= 3
         and letters > len(name) / 3
@@ -260,7 +261,7 @@ def _numbers(numbers: list[int]) -> str:
     return ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
 
 
-def _size(line: pdfium.Line) -> float:
+def _size(line: Line) -> float:
     return round(line.height * 2) / 2
 
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import re
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestion.parsing.text import clean_character
+from ingestion.parsing.pdf_lines import Line, Rect, laid_out
 from ingestion.types import Unreadable
 
 if TYPE_CHECKING:
@@ -26,29 +24,12 @@ Document = Any
 Page = Any
 TextPage = Any
 
-Rect = tuple[float, float, float, float]
-"""Left, bottom, right, top in PDF points, the origin at the page's lower left."""
-
-_LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
-_COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
-_HYPHEN = "\x02"  # what PDFium makes of a hyphen at the end of a line, together with the line break
 _PIXELS_PER_POINT = 96 / 72
 MAX_PIXELS = 16_000_000
 MAX_CHARACTERS = 400_000  # of one page
 _INVISIBLE_MODES = {3, 7}
 _WHITE = 250
 _TINY = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a page: where it stands in the page's text, its height in points and its place on the page."""
-
-    start: int
-    end: int
-    height: float
-    top: float
-    bottom: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +95,17 @@ def page_text(page: Page, text_page: TextPage) -> PageText:
 
     count = min(text_page.count_chars(), MAX_CHARACTERS)
     codes = [raw.FPDFText_GetUnicode(text_page, index) for index in range(count)]
-    characters = _joined(_characters(codes))
-    lines = _measured(text_page, _lines(characters))
-    made = _assembled(lines)
+    made = laid_out(codes, lambda index: _box(text_page, index))
     hidden, recognised = _unseen(page, text_page, made.places, made.text)
     return PageText(made.text, made.places, made.lines, hidden, recognised)
 
 
 def boxes(text_page: TextPage, places: list[int]) -> list[Rect]:
     """Return one box for each run of characters that stand on one line."""
-    import pypdfium2.raw as raw
-
     merged: list[Rect] = []
-    box = raw.FS_RECTF()
     for index in places:
-        if index < 0 or not raw.FPDFText_GetLooseCharBox(text_page, index, box):
-            continue
-        rect = (
-            min(box.left, box.right),
-            min(box.bottom, box.top),
-            max(box.left, box.right),
-            max(box.bottom, box.top),
-        )
-        if rect[2] - rect[0] <= 0 or rect[3] - rect[1] <= 0:
+        rect = _box(text_page, index) if index >= 0 else None
+        if rect is None or rect[2] <= rect[0] or rect[3] <= rect[1]:
             continue
         if merged and _same_line(merged[-1], rect):
             last = merged[-1]
@@ -239,138 +208,6 @@ def outline(document: Document) -> list[tuple[int, str, int]]:
     return found
 
 
-@dataclass
-class _Raw:
-    """A line while it is put together."""
-
-    characters: list[tuple[str, int]]
-    height: float = 0.0
-    top: float = 0.0
-    bottom: float = 0.0
-
-
-@dataclass
-class _Made:
-    text: str
-    places: tuple[int, ...]
-    lines: tuple[Line, ...] = field(default_factory=tuple)
-
-
-def _characters(codes: list[int]) -> list[tuple[str, int]]:
-    """Return PDFium's characters, cleaned, with their index; each may become none, one or several."""
-    found: list[tuple[str, int]] = []
-    index = 0
-    while index < len(codes):
-        code = codes[index]
-        at = index
-        index += 1
-        if 0xD800 <= code < 0xDC00 and index < len(codes) and 0xDC00 <= codes[index] < 0xE000:
-            code = 0x10000 + ((code - 0xD800) << 10) + (codes[index] - 0xDC00)
-            index += 1
-        if code == 2:
-            found.append((_HYPHEN, at))
-            continue
-        if code == 0 or code == 13 or code > 0x10FFFF:
-            continue
-        character = chr(code)
-        character = _LIGATURES.get(character) or unicodedata.normalize("NFC", clean_character(character))
-        for piece in character:
-            if found and (unicodedata.combining(piece) or "\u1160" <= piece <= "\u11ff"):
-                composed = unicodedata.normalize("NFC", found[-1][0] + piece)
-                if len(composed) == 1:
-                    found[-1] = (composed, found[-1][1])
-                    continue
-            found.append((" " if piece == "\t" else piece, at))
-    return found
-
-
-def _joined(characters: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Take words back together that a hyphen cut at the end of a line.
-
-    The hyphen stays when the page writes that compound elsewhere (long-term), or when what follows is no small letter.
-    """
-    plain = "".join(character for character, _ in characters)
-    if _HYPHEN not in plain and "-\n" not in plain and "\u00ad" not in plain:
-        return characters
-    compounds = {match[0].lower() for match in _COMPOUND.finditer(plain)}
-    joined: list[tuple[str, int]] = []
-    for position, (character, index) in enumerate(characters):
-        if character != _HYPHEN:
-            joined.append((character, index))
-            continue
-        before = re.search(r"[^\W\d_]*$", plain[max(0, position - 40) : position])
-        after = re.match(r"\s*([^\W\d_]*)", plain[position + 1 : position + 41])
-        left, right = before[0] if before else "", after[1] if after else ""
-        # After the second part of a chain (out-of-|network) the hyphen is the chain's own.
-        is_chain = plain[: position - len(left)].endswith("-")
-        is_word = bool(left and right and right[0].islower())
-        if not is_word or is_chain or f"{left}-{right}".lower() in compounds:
-            joined.append(("-", index))
-    return joined
-
-
-def _lines(characters: list[tuple[str, int]]) -> list[_Raw]:
-    lines: list[_Raw] = []
-    current: list[tuple[str, int]] = []
-    for character, index in [*characters, ("\n", -1)]:
-        if character != "\n":
-            if character == " " and (not current or current[-1][0] == " "):
-                continue
-            current.append((character, index))
-            continue
-        while current and current[-1][0] == " ":
-            current.pop()
-        if current:
-            lines.append(_Raw(current))
-        current = []
-    return lines
-
-
-def _measured(text_page: TextPage, lines: list[_Raw]) -> list[_Raw]:
-    import pypdfium2.raw as raw
-
-    box = raw.FS_RECTF()
-    for line in lines:
-        # The first letter or digit: punctuation of another font may be of another height.
-        index = next(
-            (index for character, index in line.characters if character.isalnum()), line.characters[0][1]
-        )
-        if raw.FPDFText_GetLooseCharBox(text_page, index, box):
-            line.top, line.bottom = max(box.top, box.bottom), min(box.top, box.bottom)
-            line.height = line.top - line.bottom
-        # A line that a hyphen joined to the next one ends lower on the page than it began.
-        index = next((index for character, index in reversed(line.characters) if character.isalnum()), -1)
-        if index >= 0 and raw.FPDFText_GetLooseCharBox(text_page, index, box):
-            line.bottom = min(line.bottom, box.bottom, box.top)
-    return lines
-
-
-def _assembled(lines: list[_Raw]) -> _Made:
-    """Put the lines together; a gap clearly wider than the page's usual one is an empty line."""
-    gaps = [above.bottom - below.top for above, below in pairwise(lines)]
-    usual = sorted(gaps)[len(gaps) // 2] if gaps else 0.0
-    parts: list[str] = []
-    places: list[int] = []
-    made: list[Line] = []
-    for number, line in enumerate(lines):
-        if number:
-            above = lines[number - 1]
-            size = max(1.0, min(above.height, line.height))
-            wide = gaps[number - 1] > usual + 0.45 * size and above.height > 0 and not _goes_on(above, line)
-            parts.append("\n\n" if wide else "\n")
-            places += [-1] * len(parts[-1])
-        start = len(places)
-        parts.append("".join(character for character, _ in line.characters))
-        places += [index for _, index in line.characters]
-        made.append(Line(start, len(places), line.height, line.top, line.bottom))
-    return _Made("".join(parts), tuple(places), tuple(made))
-
-
-def _goes_on(above: _Raw, line: _Raw) -> bool:
-    """Tell whether a sentence clearly runs from one line into the next, whatever the gap between them."""
-    return line.characters[0][0].islower() and above.characters[-1][0] not in ".!?:;"
-
-
 def _unseen(page: Page, text_page: TextPage, places: tuple[int, ...], text: str) -> tuple[int, int]:
     """Return how many characters are drawn so that nobody sees them, and how many of a scan's text layer."""
     import pypdfium2.raw as raw
@@ -417,13 +254,24 @@ def _drawn(thing: Any) -> str:  # Any: a handle of PDFium's
 
 
 def _is_outside(page: Page, text_page: TextPage, index: int) -> bool:
+    box = _box(text_page, index)
+    left, bottom, right, top = page.get_cropbox()
+    return box is not None and bool(box[2] < left or box[0] > right or box[3] < bottom or box[1] > top)
+
+
+def _box(text_page: TextPage, index: int) -> Rect | None:
+    """Return where a character stands, as high as its font is."""
     import pypdfium2.raw as raw
 
     box = raw.FS_RECTF()
     if not raw.FPDFText_GetLooseCharBox(text_page, index, box):
-        return False
-    left, bottom, right, top = page.get_cropbox()
-    return bool(box.right < left or box.left > right or box.top < bottom or box.bottom > top)
+        return None
+    return (
+        min(box.left, box.right),
+        min(box.bottom, box.top),
+        max(box.left, box.right),
+        max(box.bottom, box.top),
+    )
 
 
 def _without_ink(page: Page, text_page: TextPage, words: list[tuple[int, int]]) -> int:

@@ -229,4 +229,6 @@ def _guessed(data: bytes) -> tuple[str, str]:
             return data.decode("utf-8", "replace"), "utf-8"
     best = from_bytes(data[:200_000]).best()
     encoding = best.encoding if best is not None else "cp1252"
-    return data.decode(encoding, "replace"), encoding
+    content = data.decode(encoding, "replace")
+    # Of the encodings that read these bytes alike, the commonest is named.
+    return content, "cp1252" if data.decode("cp1252", "replace") == content else encoding
