@@ -63,6 +63,7 @@ def intern_policy(rule: Rule) -> AccessPolicy:
     if found is not None:
         return found
     try:
+        policy: AccessPolicy
         with transaction.atomic():
             policy = AccessPolicy.objects.create(
                 digest=digest, is_dark=rule.is_dark, clause_count=len(rule.clauses)
@@ -78,7 +79,7 @@ def intern_policy(rule: Rule) -> AccessPolicy:
             )
     except IntegrityError:
         # Another sync interned the same rule between the look and the write.
-        return AccessPolicy.objects.get(digest=digest)
+        policy = AccessPolicy.objects.get(digest=digest)
     return policy
 
 

@@ -31,7 +31,7 @@ def content_words(text: str) -> list[str]:
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """Return the word's Snowball stem (Porter2, English), as the index's BM25 stems it."""
-    return _stemmer().stem(word)
+    return str(_stemmer().stem(word))
 
 
 @lru_cache(maxsize=1)
