@@ -174,6 +174,7 @@ function drawSentence(working, data) {
 async function finish(working) {
   const turn = working.closest(".turn");
   const held = turn.contains(document.activeElement);
+  const isLast = !turn.nextElementSibling;
   const response = await load(working.dataset.fragment);
   if (!response) return;
   const streamed = working.querySelector("[data-answer]").childElementCount > 0;
@@ -185,6 +186,7 @@ async function finish(working) {
   turn.replaceWith(fresh);
   htmx.process(fresh);
   if (held) fresh.focus({ preventScroll: true });
+  if (isLast) reveal(fresh);
   refreshConversations();
 }
 
