@@ -1,7 +1,7 @@
 """The forms of the Sources desk. None of them opens anything by default: who may read is always an explicit choice."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -25,7 +25,13 @@ SCHEDULES = [
 ]
 
 
-class GroupChoices(forms.ModelMultipleChoiceField):
+if TYPE_CHECKING:
+    GroupField = forms.ModelMultipleChoiceField[Group]
+else:
+    GroupField = forms.ModelMultipleChoiceField
+
+
+class GroupChoices(GroupField):
     """Groups as check boxes, each with the number of people directly in it."""
 
     def label_from_instance(self, obj: Any) -> str:  # Any: Django's own signature; it is a Group
@@ -187,8 +193,10 @@ class ManyFiles(forms.FileField):
 
     widget = ManyFilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # Any: Django's own signature
-        given = data if isinstance(data, list | tuple) else [data]
+    def clean(
+        self, data: Any, initial: Any = None
+    ) -> "list[UploadedFile[bytes]]":  # Any: Django's own signature
+        given = (list(data) or [None]) if isinstance(data, list | tuple) else [data]
         if len(given) > MAX_UPLOADS:
             raise forms.ValidationError(f"Upload at most {MAX_UPLOADS} files at once.")
         return [super(ManyFiles, self).clean(one, initial) for one in given]
@@ -199,9 +207,12 @@ class UploadForm(AccessRuleForm):
 
     EVERYONE_LABEL = "Everyone this source is shared with"
 
-    files = ManyFiles(label="Files", error_messages={"required": "Choose at least one file."})
+    # An empty file is refused by itself when it is taken; here it would keep the others out.
+    documents = ManyFiles(
+        label="Files", allow_empty_file=True, error_messages={"required": "Choose at least one file."}
+    )
 
-    field_order = ["files", "who", "groups", "people", "keep_out"]
+    field_order = ["documents", "who", "groups", "people", "keep_out"]
 
 
 class ReasonForm(forms.Form):

@@ -277,9 +277,12 @@ def _file_of(version: DocumentVersion) -> Path:
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with await sync_to_async(path.open)("rb") as file:
+    file = await sync_to_async(lambda: path.open("rb"))()
+    try:
         while piece := await sync_to_async(file.read)(256 * 1024):
             yield piece
+    finally:
+        await sync_to_async(file.close)()
 
 
 def _audit(event: str, request: SignedInRequest, document: Document, details: dict[str, object]) -> None:

@@ -1,6 +1,6 @@
 """The list of sources, and the page of one source with everything that can be done to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from django.contrib import messages
@@ -84,7 +84,7 @@ def source_upload(request: SignedInRequest, source_id: UUID) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES)
     if not form.is_valid():
         return render(request, "ingestion/upload.html", _upload_context(found, form), status=422)
-    taken, refused = _upload(by_request(request), found, form.cleaned_data["files"], form.rule())
+    taken, refused = _upload(by_request(request), found, form.cleaned_data["documents"], form.rule())
     for name, reason in refused:
         messages.error(request, f"{name} was not taken: {reason}")
     if not taken:
@@ -214,7 +214,7 @@ def _done(
 
 
 def _upload(
-    by: By, source: Source, files: list[UploadedFile], rule: Rule
+    by: By, source: Source, files: "list[UploadedFile[bytes]]", rule: Rule
 ) -> tuple[list[SyncItem], list[tuple[str, str]]]:
     """Take each file by itself: one that is refused does not keep the others out."""
     taken, refused = [], []
@@ -281,9 +281,7 @@ def _failing_without_document(source: Source) -> list[SyncItem]:
     )
 
 
-def _with_words(
-    documents: QuerySet[Document] | list[Document], source_rule: Rule
-) -> list[tuple[Document, str, int]]:
+def _with_words(documents: Iterable[Document], source_rule: Rule) -> list[tuple[Document, str, int]]:
     """Return documents with their own rule in words and how many people can read them.
 
     A page shows few distinct rules; each is read and weighed once.

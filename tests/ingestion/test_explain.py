@@ -25,8 +25,10 @@ def test_an_explanation_agrees_with_the_decision_for_the_whole_world(world: Worl
         viewer = viewer_of(person)
         for name, document in world.documents.items():
             explanation = explain(viewer, document, name=person.name)
-            assert explanation.allowed == decide(viewer, document).allowed == (
-                name in READABLE[person.name.lower()]
+            assert (
+                explanation.allowed
+                == decide(viewer, document).allowed
+                == (name in READABLE[person.name.lower()])
             )
             assert explanation.reasons, f"{person.name} and {name}: no reason is given"
             assert all(reason.is_met for reason in explanation.reasons) == explanation.allowed
@@ -90,7 +92,10 @@ def test_an_admin_is_told_the_path_that_admits(world: World) -> None:
 
 def test_an_admin_is_told_the_first_missing_link(world: World) -> None:
     explanation = explain_user(world.charlie, world.documents["budget"])
-    assert [(reason.of, reason.is_met) for reason in explanation.reasons] == [("source", False), ("document", False)]
+    assert [(reason.of, reason.is_met) for reason in explanation.reasons] == [
+        ("source", False),
+        ("document", False),
+    ]
     assert explanation.reasons[0].text == (
         "The source asks for membership of Staff, directly or through a nested group, and Charlie is not a member."
     )
@@ -147,7 +152,9 @@ def test_rules_are_put_into_words(world: World) -> None:
         policy_in_words(world.documents["payroll"].policy).summary
         == "Members of Finance, who must also be members of Budget or Finance Leads"
     )
-    assert policy_in_words(world.documents["investigation"].policy).summary == "Members of Budget, but not Bob"
+    assert (
+        policy_in_words(world.documents["investigation"].policy).summary == "Members of Budget, but not Bob"
+    )
 
 
 def test_an_empty_clause_is_nobody_in_words_as_in_the_decision(world: World) -> None:
@@ -158,4 +165,6 @@ def test_an_empty_clause_is_nobody_in_words_as_in_the_decision(world: World) -> 
 
 def test_a_group_that_is_gone_is_still_a_rule_in_words(world: World) -> None:
     rule = Rule.of({"group:999999"})
-    assert rule_in_words(rule, names_of(["group:999999"])).summary == "Members of a group that no longer exists"
+    assert (
+        rule_in_words(rule, names_of(["group:999999"])).summary == "Members of a group that no longer exists"
+    )

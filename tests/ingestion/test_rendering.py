@@ -1,5 +1,7 @@
 """Text as blocks: what stands in a text is drawn, in order, once, and lit where it should be."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,9 +100,7 @@ def test_every_word_is_drawn_once_and_in_order_whatever_is_lit(
     text: str, ranges: list[tuple[int, int]], cuts: list[int]
 ) -> None:
     edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    sections = [
-        Section(a, b, None, (f"H{n}",)) for n, (a, b) in enumerate(zip(edges, edges[1:], strict=False))
-    ]
+    sections = [Section(a, b, None, (f"H{n}",)) for n, (a, b) in enumerate(pairwise(edges))]
     lit = [(min(pair), min(max(pair), len(text))) for pair in ranges if min(pair) < len(text)]
     drawn = []
     for block in render(text, sections, lit):
@@ -117,7 +117,18 @@ def test_every_word_is_drawn_once_and_in_order_whatever_is_lit(
 def test_ranges_of_an_address_are_all_valid_or_none_is_used() -> None:
     assert parse_ranges("10-40,50-60", 100) == ((10, 40), (50, 60))
     assert parse_ranges("10-40,30-60", 100) == ((10, 60),)
-    for written in ("", "10", "40-10", "10-10", "10-101", "a-b", "-5-10", "10-40,", "1-2;3-4", ",".join(["1-2"] * 21)):
+    for written in (
+        "",
+        "10",
+        "40-10",
+        "10-10",
+        "10-101",
+        "a-b",
+        "-5-10",
+        "10-40,",
+        "1-2;3-4",
+        ",".join(["1-2"] * 21),
+    ):
         assert parse_ranges(written, 100) == ()
 
 
