@@ -8,7 +8,6 @@ PORT ?= 8000
 
 ## run: install what the product needs, migrate, load the demo organisation once, serve on http://127.0.0.1:8000
 run: .venv/.installed
-	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo --once
 	@exec $(BIN)/python manage.py serve --port $(PORT)
 

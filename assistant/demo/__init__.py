@@ -75,6 +75,17 @@ def is_loaded() -> bool:
     )
 
 
+def is_wanted() -> bool:
+    """Return whether a first start should load the demo: never twice, and not beside an organisation of your own.
+
+    A load that was cut off is still wanted: its people are there, the event that ends it is not.
+    """
+    if AuditEvent.objects.filter(type="demo.loaded").exists():
+        return False
+    emails = [entry["email"] for entry in _written()["people"]]
+    return not User.objects.exclude(email__in=emails).exists()
+
+
 def who_can_sign_in() -> list[DemoPerson]:
     """Return the demo's people with what they may read now; empty when the demo is not loaded."""
     if not is_loaded():

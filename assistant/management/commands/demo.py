@@ -1,6 +1,7 @@
 """Load the demo organisation."""
 
 import time
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -15,11 +16,19 @@ from ingestion.index import close_index
 class Command(BaseCommand):
     help = "Load the demo organisation: people, groups and documents. A second time it changes nothing."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--once", action="store_true",
+            help="do nothing where it was loaded before, or where other people than the demo's are already",
+        )  # fmt: skip
+
     def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's own signature
         started = time.monotonic()
         try:
             with alone_on_data_folder():
                 bring_database_up_to_date(self)
+                if options["once"] and not demo.is_wanted():
+                    return
                 has_changed = demo.load(lambda line: self.stdout.write(f"  {line}"))
                 close_index()
         except (DataFolderBusy, demo.DemoRefused, NotPossible) as error:
