@@ -13,7 +13,7 @@ from ingestion.parsing.xml import DUBLIN, Package
 from ingestion.types import Unreadable
 
 CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
-OPF = "{http://www.idpf.org/2007/opf}"
+BOOK = "{http://www.idpf.org/2007/opf}"
 
 
 def read_book(path: Path) -> Reading:
@@ -32,8 +32,8 @@ def read_book(path: Path) -> Reading:
             found = root.find(f".//{DUBLIN}{tag}")
             value = one_line(found.text or "") if found is not None else ""
             setattr(reading, name, date_of(value) if name == "dated" else value)
-        items = {item.get("id"): item for item in root.iterfind(f"{OPF}manifest/{OPF}item")}
-        for reference in root.iterfind(f"{OPF}spine/{OPF}itemref"):
+        items = {item.get("id"): item for item in root.iterfind(f"{BOOK}manifest/{BOOK}item")}
+        for reference in root.iterfind(f"{BOOK}spine/{BOOK}itemref"):
             item = items.get(reference.get("idref"))
             if item is None or "nav" in (item.get("properties") or "").split():
                 continue

@@ -3,22 +3,17 @@
 import re
 from datetime import date, datetime
 
+# A month by its first three letters, and how long its names are, in English, German and Dutch, cut short or in full.
 _MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan januar januari", "february feb februar februari", "march mar märz maart", "april apr",
-            "may mai mei", "june jun juni", "july jul juli", "august aug augustus", "september sep sept",
-            "october oct oktober okt", "november nov", "december dec dezember dez",
-        ),
-        1,
-    )
-    for name in names.split()
+    "jan": (1, {3, 6, 7}), "feb": (2, {3, 7, 8}), "mar": (3, {3, 5}), "mär": (3, {4}), "maa": (3, {5}),
+    "apr": (4, {3, 5}), "may": (5, {3}), "mai": (5, {3}), "mei": (5, {3}), "jun": (6, {3, 4}), "jul": (7, {3, 4}),
+    "aug": (8, {3, 6, 8}), "sep": (9, {3, 4, 9}), "oct": (10, {3, 7}), "okt": (10, {3, 7}), "nov": (11, {3, 8}),
+    "dec": (12, {3, 8}), "dez": (12, {3, 8}),
 }  # fmt: skip
 _ISO = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
 _COMPACT = re.compile(r"(?<!\d)(\d{4})(\d{2})(\d{2})(?:\d{6})?(?!\d)")
-_DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})\.?(?:st|nd|rd|th)?\s+([A-Za-zä]{3,9})\.?,?\s+(\d{4})(?!\d)")
-_MONTH_FIRST = re.compile(r"\b([A-Za-zä]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)")
+_DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})\.?(?:[a-z]{2})?\s+([A-Za-zä]{3,9})\.?,?\s+(\d{4})(?!\d)")
+_MONTH_FIRST = re.compile(r"\b([A-Za-zä]{3,9})\.?\s+(\d{1,2})(?:[a-z]{2})?,?\s+(\d{4})(?!\d)")
 _DOTTED = re.compile(r"(?<!\d)(\d{1,2})\.(\d{1,2})\.(\d{4})(?!\d)")
 _DATE_LINE = re.compile(
     r"^\W*(?:date|dated|issued|effective(?:\s+(?:date|from))?|last\s+(?:updated|revised|modified|reviewed)|version\s+date|"
@@ -50,7 +45,7 @@ def date_in(text: str) -> date | None:
     ):
         for match in pattern.finditer(text):
             parts = dict(zip(order, match.groups(), strict=True))
-            month = _MONTHS.get(parts["m"].lower(), 0) if not parts["m"].isdecimal() else int(parts["m"])
+            month = int(parts["m"]) if parts["m"].isdecimal() else _month(parts["m"])
             day = _day(int(parts["y"]), month, int(parts["d"]))
             if day is not None:
                 found.append((match.start(), day))
@@ -110,6 +105,12 @@ def title_from_name(name: str) -> str:
         words = words.replace("-", " ")
     words = " ".join(words.split())
     return words[:1].upper() + words[1:] or name
+
+
+def _month(name: str) -> int:
+    """Return the number of a month by its name, 0 when there is none of that name."""
+    number, lengths = _MONTHS.get(name[:3].lower(), (0, set()))
+    return number if len(name) in lengths else 0
 
 
 def _words(text: str) -> list[str]:

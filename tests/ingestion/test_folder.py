@@ -304,14 +304,13 @@ def test_an_access_file_that_is_a_pipe_darkens_and_does_not_hang(root: Path, db:
 
 
 def test_names_that_cannot_be_written_down_are_refused(root: Path, db: None) -> None:
-    for name in (b"caf\xe9.md", b"line\nbreak.md"):
+    for name in (b"\xe9.md", b"line\nbreak.md"):
         Path(os.fsdecode(os.fsencode(root) + b"/" + name)).write_bytes(b"x")
     entries = refused(root)
     assert {entry.code for entry in entries.values()} == {"bad_name"}
-    assert set(entries) == {"caf\\xe9.md", "line\\x0abreak.md"}
+    assert set(entries) == {"\\xe9.md", "line\\x0abreak.md"}
     assert (
-        entries["caf\\xe9.md"].reason
-        == "The name is not UTF-8, so it cannot be written down. Rename the file."
+        entries["\\xe9.md"].reason == "The name is not UTF-8, so it cannot be written down. Rename the file."
     )
 
 

@@ -191,12 +191,12 @@ def test_a_word_document_is_read_with_headings_lists_and_tables(tmp_path: Path) 
                 table.cell(row, column).text = word
         table.cell(1, 1).merge(table.cell(1, 2))
 
-    path = files.docx(tmp_path / "bands.docx", build, title="Salary Bands 2026", author="Ines")
+    path = files.docx(tmp_path / "bands.docx", build, title="Salary Bands 2026", author="Iris")
     parsed = parse(path, "bands.docx")
     assert parsed.text == (
         "Pay bands\n\nFor panel members.\n\nGrades\n\n1. One\n2. Two\n- Point\n\n| Grade | From | To |\n| A | 30 40 |"
     )
-    assert (parsed.title, parsed.author, parsed.dated) == ("Salary Bands 2026", "Ines", None)
+    assert (parsed.title, parsed.author, parsed.dated) == ("Salary Bands 2026", "Iris", None)
     assert headings(parsed) == [("Pay bands",), ("Pay bands", "Grades")]
     assert in_order(parsed)
 
@@ -232,12 +232,12 @@ def test_each_slide_is_a_page_under_its_title(tmp_path: Path) -> None:
 
 
 def test_rich_text_is_read(tmp_path: Path) -> None:
-    parsed = read(tmp_path, "a.rtf", rb"{\rtf1\ansi\deff0 {\b Bold} and caf\'e9.\par Second paragraph.\par}")
-    assert parsed.text == "Bold and café.\n\nSecond paragraph."
+    parsed = read(tmp_path, "a.rtf", rb"{\rtf1\ansi\deff0 {\b Bold} in Z\'fcrich.\par Second paragraph.\par}")
+    assert parsed.text == "Bold in Zürich.\n\nSecond paragraph."
 
 
 def test_a_book_is_read_in_the_order_of_its_spine(tmp_path: Path) -> None:
-    opf = (
+    listing = (
         '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
         "<dc:title>The Book</dc:title><dc:creator>Ann</dc:creator></metadata><manifest>"
         '<item id="b" href="b.xhtml"/><item id="a" href="a.xhtml"/></manifest>'
@@ -252,7 +252,7 @@ def test_a_book_is_read_in_the_order_of_its_spine(tmp_path: Path) -> None:
         {
             "mimetype": "application/epub+zip",
             "META-INF/container.xml": container,
-            "OEBPS/book.opf": opf,
+            "OEBPS/book.opf": listing,
             "OEBPS/a.xhtml": "<html><body><h1>One</h1><p>First.</p></body></html>",
             "OEBPS/b.xhtml": "<html><body><h1>Two</h1><p>Second.</p></body></html>",
         },
