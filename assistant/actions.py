@@ -35,17 +35,15 @@ def ask(*, by: By, user: User, conversation: Conversation | None, text: str) -> 
     """
     asked = screen(text).text
     with transaction.atomic():
-        question = _ask(by, user, conversation, asked, {})
-    return question
+        return _ask(by, user, conversation, asked, {})
 
 
 def ask_again(*, by: By, user: User, question: Question) -> Question:
     """Ask the same words once more in the same conversation, with today's rights and documents."""
     with transaction.atomic():
-        again = _ask(
+        return _ask(
             by, user, question.conversation, question.text, {"again_of": f"question:{question.public_id}"}
         )
-    return again
 
 
 def rename_conversation(*, by: By, user: User, conversation: Conversation, title: str) -> Conversation:

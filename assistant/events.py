@@ -88,7 +88,7 @@ def _look(question_id: int, viewer: Viewer, after: int) -> list[Event]:
             TraceStep.objects.filter(question_id=question_id, position__gt=after).order_by("position")
         )
         found = [
-            Event(step.position, step.name, shown_step(step, question_id, viewer) | {"ms": step.milliseconds})
+            Event(step.position, step.name, shown_step(step, viewer) | {"ms": step.milliseconds})
             for step in steps
         ]
         if question.state != Question.State.RUNNING:
@@ -105,7 +105,7 @@ def _has_stopped(question: Question) -> bool:
     return question.state == Question.State.RUNNING and question.heartbeat_at < timezone.now() - limit
 
 
-def shown_step(step: TraceStep, question_id: int, viewer: Viewer) -> Record:
+def shown_step(step: TraceStep, viewer: Viewer) -> Record:
     """Return what the asker may know of a step, as JSON: the plan, what passed the gate, never what was withheld."""
     record: Record = step.record
     if step.name == "plan":

@@ -5,12 +5,15 @@ step, a citation, the question's words or the answer breaks a digest that somebo
 and digest and hold no document text: the record is not a second corpus.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from accounts.canonical import digest_of, digest_of_bytes, storable
@@ -94,6 +97,24 @@ def append(
     return step
 
 
+def read_steps(question: Question) -> list[TraceStep]:
+    """Return a question's steps in order, as they stand in the database, also where a record is no longer JSON.
+
+    Tampering must not keep a record from being shown and verified: such a step holds what was found in its place, and
+    its digest disagrees.
+    """
+    rows = TraceStep.objects.filter(question_id=question.pk).defer("record").order_by("position")
+    steps = []
+    for step in rows.annotate(stored=Cast("record", TextField())):
+        try:
+            kept = json.loads(step.stored)
+        except (TypeError, ValueError):
+            kept = None
+        step.record = kept if isinstance(kept, dict) else {"unreadable": str(step.stored)}
+        steps.append(step)
+    return steps
+
+
 def record_of_answer(answer: Answer, citations: Sequence[Citation]) -> Record:
     """Return what the last step keeps of an answer: everything its rows say, so that the rows can be held against it."""
     return {
@@ -136,7 +157,7 @@ class RecordReport:
 def verify_record(question: Question) -> RecordReport:
     """Derive every digest of a question's record again and hold answer and citations against it. Shows no text."""
     found: list[Disagreement] = []
-    steps = list(TraceStep.objects.filter(question_id=question.pk).order_by("position"))
+    steps = read_steps(question)
     last = _verify_steps(question, steps, found)
     _verify_events(question, last, found)
     answer = Answer.objects.filter(question=question).first()

@@ -55,11 +55,17 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Context:
-    """The evidence an answer is made from, and what was left out of it."""
+    """The evidence an answer is made from, and what was left out of it.
+
+    `rarity` weighs each stem by how few of the passages found for this viewer hold it; `unseen` is the weight of a stem
+    that none of them holds.
+    """
 
     items: tuple[ContextItem, ...]
     left_out: tuple[LeftOut, ...] = ()
     tokens: int = 0
+    rarity: Mapping[str, float] = field(default_factory=dict)
+    unseen: float = 0.0
 
     @property
     def ranked(self) -> tuple[Ranked, ...]:

@@ -51,6 +51,15 @@ class _Loaded:
     dimensions: int
 
 
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """A text's vector, shape (dimensions,), its word pieces' ids, and their vectors, one L2-normalised row each."""
+
+    whole: Vectors
+    ids: tuple[int, ...]
+    pieces: Vectors
+
+
 class Embedder:
     """Embeds passages and queries. Safe to share between threads; the model is loaded at the first use."""
 
@@ -97,6 +106,26 @@ class Embedder:
                 vectors = loaded.model(features)["sentence_embedding"].float()
                 out[rows] = torch.nn.functional.normalize(vectors, dim=1).numpy()
         return out
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Return each text's vector together with those of its word pieces, from one pass through the model."""
+        loaded = self._load()
+        import torch
+
+        out: list[TokenVectors | None] = [None] * len(texts)
+        lengths = _token_lengths(loaded.model, texts) if texts else []
+        with torch.inference_mode():
+            for rows in _batches(lengths, BATCH_TOKENS):
+                features = loaded.model.preprocess([texts[row] for row in rows])
+                result = loaded.model(features)
+                whole = torch.nn.functional.normalize(result["sentence_embedding"].float(), dim=1).numpy()
+                pieces = torch.nn.functional.normalize(result["token_embeddings"].float(), dim=2).numpy()
+                for place, row in enumerate(rows):
+                    mask = features["attention_mask"][place].numpy().astype(bool)
+                    # The first and the last piece are the model's own marks, not words of the text.
+                    ids = tuple(int(number) for number in features["input_ids"][place].numpy()[mask][1:-1])
+                    out[row] = TokenVectors(whole[place], ids, pieces[place][mask][1:-1])
+        return [vectors for vectors in out if vectors is not None]
 
     def _load(self) -> _Loaded:
         if self._loaded is None:

@@ -1,0 +1,269 @@
+"""Stage 8 without a model: the answer is made of verbatim sentences of the permitted passages, or it is refused.
+
+Nothing is composed, so nothing can be made up; what remains to be decided is which sentences, and whether they state
+what was asked at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.answering.scoring import Embed, Scored, score_sentences
+from assistant.answering.sentences import Sentence, extent, sentences_of
+from assistant.answering.stated import Verdict, judge, unsaid
+from assistant.answering.vectors import vectors_of
+from assistant.types import Claim, Considered, Context, Draft, Quote, Refusal, Support
+from retrieval.types import Plan, Ranked
+from retrieval.words import stems_of
+
+MOST_CLAIMS = 5
+EACH = 3
+"""Sentences for a single question; two for each part of a question in several parts."""
+KEEP = 0.55
+"""A further sentence must reach this share of the best one's score."""
+ALIKE = 0.8
+"""From this share of common stems on, two sentences say the same: one claim, a footnote to each."""
+TOO_FAR = 0.25
+"""Below this nothing that was found is even about the question. Alone it decides nothing: a telling word must be missing too."""
+DOUBTFUL = 0.45
+"""Below this a missing name is taken as missing rather than as another way of writing it."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found for one part of the question: sentences best first, and the verdict on each of the first few."""
+
+    number: int
+    text: str
+    scored: tuple[Scored, ...]
+    verdicts: tuple[Verdict, ...]
+    missing: tuple[str, ...] | None  # None: it is stated
+
+    @property
+    def stated(self) -> float:
+        return max((verdict.stated for verdict in self.verdicts[:1]), default=0.0)
+
+
+def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of) -> Draft:
+    """Return the sentences of the context that answer the plan's question, each as an exact quote, or a refusal.
+
+    `embed` gives texts their vectors (by default the product's own embedder).
+    Raises ingestion.embedding.EmbeddingUnavailable when there is no model to compare with.
+    """
+    sentences = sentences_of(context.ranked)
+    found = [_find(number, text, sentences, context, embed) for number, text in parts_of(plan)]
+    claims, places = _claims(found, sentences, context)
+    considered = _considered(found, places, context)
+    # The whole question comes first; where it was split, each part must be stated for all of it to be.
+    stated = min((part.stated for part in found), default=0.0)
+    unanswered = [part for part in found if part.missing is not None]
+    refusal = _refusal(unanswered, context) if unanswered else None
+    if not claims:
+        return Draft("refused", (), refusal or _refusal(found, context), "extractive", stated, considered)
+    return Draft("answered", claims, refusal, "extractive", stated, considered)
+
+
+def parts_of(plan: Plan) -> list[tuple[int, str]]:
+    """Return the parts of a question that each need a sentence, with the numbers of their sub-queries."""
+    if len(plan.sub_queries) < 2:
+        return [(1, plan.standalone)]
+    if plan.sub_queries[0].text == plan.standalone:
+        # A comparison: its sides were searched for by name; each must have its say about what was asked.
+        return [
+            (s.number, plan.standalone if s.number == 1 else f"{s.text}: {plan.standalone}")
+            for s in plan.sub_queries
+        ]
+    return [(s.number, s.text) for s in plan.sub_queries]
+
+
+def _find(number: int, text: str, sentences: Sequence[Sentence], context: Context, embed: Embed) -> _Found:
+    ranked = context.ranked
+    # A part is answered from what was found for it; where that is nothing, from everything.
+    own = {n for n, r in enumerate(ranked) if not r.sub_queries or number in r.sub_queries or r.via}
+    scored = score_sentences(
+        text,
+        [s for s in sentences if s.passage_number in own] or sentences,
+        [surroundings(entry) for entry in ranked],
+        [entry.score for entry in ranked],
+        context.rarity,
+        context.unseen,
+        embed,
+    )
+    verdicts = tuple(judge(text, entry, _neighbourhood(entry.sentence, ranked)) for entry in scored[:EACH])
+    return _Found(number, text, tuple(scored), verdicts, _missing(text, scored, verdicts, context))
+
+
+def surroundings(entry: Ranked) -> str:
+    """Return a passage's title and heading path: words that its sentences need not repeat."""
+    return " ".join((entry.passage.title, *entry.passage.headings))
+
+
+def _neighbourhood(sentence: Sentence, ranked: Sequence[Ranked]) -> str:
+    """Return the text in which what a question names may stand: the passage; over a bridge also what led there."""
+    entry = ranked[sentence.passage_number]
+    texts = [surroundings(entry), entry.passage.text]
+    if entry.via:
+        texts += [f"{surroundings(other)} {other.passage.text}" for other in ranked if other is not entry]
+    return "\n".join(texts)
+
+
+def _missing(
+    text: str, scored: Sequence[Scored], verdicts: Sequence[Verdict], context: Context
+) -> tuple[str, ...] | None:
+    """Return what of the question the evidence does not state, None when it states it."""
+    if not verdicts:
+        return unsaid(text, ())
+    first = verdicts[0]
+    if all(verdict.is_denied for verdict in verdicts):
+        return ("not",)
+    lacking = [verdict for verdict in verdicts if verdict.missing and verdict.stated < DOUBTFUL]
+    if first.missing and len(lacking) == len(verdicts):
+        return first.missing
+    if first.stated < TOO_FAR:
+        entry = context.ranked[scored[0].sentence.passage_number]
+        telling = unsaid(text, stems_of(f"{surroundings(entry)} {entry.passage.text}"))
+        if telling:
+            return telling
+    return None
+
+
+def _claims(
+    found: Sequence[_Found], sentences: Sequence[Sentence], context: Context
+) -> tuple[tuple[Claim, ...], set[tuple[int, int]]]:
+    """Return the claims, and the (passage, sentence) numbers that went into them."""
+    claims: list[Claim] = []
+    stems_of_claims: list[set[str]] = []
+    taken: set[tuple[int, int]] = set()
+    each = EACH if len(found) == 1 else 2
+    # Round by round: the best sentence of every part comes before the second of any.
+    for turn in range(each):
+        for part in found:
+            if part.missing is not None or not part.scored:
+                continue
+            chosen = _next(part, turn, taken, stems_of_claims, claims, sentences, context)
+            if chosen is not None and len(claims) < MOST_CLAIMS:
+                claim, stems = chosen
+                claims.append(claim)
+                stems_of_claims.append(stems)
+    return tuple(claims), taken
+
+
+def _next(
+    part: _Found,
+    turn: int,
+    taken: set[tuple[int, int]],
+    stems_of_claims: list[set[str]],
+    claims: list[Claim],
+    sentences: Sequence[Sentence],
+    context: Context,
+) -> tuple[Claim, set[str]] | None:
+    """Return the part's next claim. A sentence that repeats an earlier claim becomes another footnote of it."""
+    best = part.scored[0].score
+    for scored in part.scored:
+        sentence = scored.sentence
+        place = (sentence.passage_number, sentence.number)
+        if place in taken:
+            continue
+        if turn and scored.score < KEEP * best:
+            return None
+        stems = set(sentence.stems)
+        twin = next((n for n, known in enumerate(stems_of_claims) if _alike(stems, known) >= ALIKE), None)
+        following = _following(sentence, sentences)
+        start, end = extent(sentence, following)
+        taken |= {place} | {
+            (other.passage_number, other.number)
+            for other in sentences
+            if other.passage_number == sentence.passage_number and start <= other.start and other.end <= end
+        }
+        quote = _quote(context.ranked[sentence.passage_number], start, end)
+        if twin is None:
+            return Claim(None, (quote,), _support(part, scored), (part.number,)), stems
+        claims[twin] = Claim(
+            None, (*claims[twin].quotes, quote), claims[twin].support, claims[twin].sub_queries
+        )
+    return None
+
+
+def _support(part: _Found, scored: Scored) -> Support:
+    """Return `partial` for a sentence whose surroundings lack something that the question names."""
+    for entry, verdict in zip(part.scored, part.verdicts, strict=False):
+        if entry is scored:
+            return "partial" if verdict.missing or verdict.is_denied else "supported"
+    return "supported"
+
+
+def _following(sentence: Sentence, sentences: Sequence[Sentence]) -> list[Sentence]:
+    return [
+        other
+        for other in sentences
+        if other.passage_number == sentence.passage_number and other.number > sentence.number
+    ]
+
+
+def _alike(left: set[str], right: set[str]) -> float:
+    both = len(left | right)
+    return len(left & right) / both if both else 0.0
+
+
+def _quote(entry: Ranked, start: int, end: int) -> Quote:
+    passage = entry.passage
+    return Quote(
+        number=0,
+        chunk=passage.chunk,
+        chunk_digest=passage.chunk_digest,
+        document=passage.document,
+        version=passage.version,
+        start=start,
+        end=end,
+        text=passage.text[start - passage.start : end - passage.start],
+    )
+
+
+def _considered(
+    found: Sequence[_Found], taken: set[tuple[int, int]], context: Context
+) -> tuple[Considered, ...]:
+    """Return every sentence that was weighed, with why it was not chosen."""
+    entries = []
+    for part in found:
+        best = part.scored[0].score if part.scored else 0.0
+        for scored in part.scored:
+            sentence = scored.sentence
+            if part.missing is not None:
+                lost = "what was asked is not stated"
+            elif (sentence.passage_number, sentence.number) in taken:
+                lost = ""
+            else:
+                lost = "below the cut" if scored.score < KEEP * best else "others scored higher"
+            chunk = context.ranked[sentence.passage_number].passage.chunk
+            entries.append(
+                Considered(chunk, sentence.start, sentence.end, scored.score, scored.features, lost)
+            )
+    return tuple(entries)
+
+
+def _refusal(parts: Sequence[_Found], context: Context) -> Refusal:
+    """Return the refusal in words. It speaks of what the viewer may read, and says the same when that is all there is."""
+    missing = tuple(dict.fromkeys(word for part in parts for word in part.missing or ()))
+    sources = tuple(dict.fromkeys(entry.passage.source_name for entry in context.ranked))
+    if not context.items:
+        reason = "Nothing in the documents you may read speaks of this."
+    elif missing == ("not",):
+        reason = "The passages found say what is the case; none says what is not, and that was the question."
+    elif missing:
+        words = _listed([f"“{word}”" for word in missing[:4]])
+        reason = f"The passages found that come nearest do not speak of {words}, so they do not state what you asked."
+    else:
+        reason = "The passages found do not state what you asked."
+    return Refusal(
+        looked_for=tuple(part.text for part in parts),
+        sources=sources,
+        reason=reason,
+        missing=() if missing == ("not",) else missing,
+        advice=(
+            "Ask with the words that a document about it would use, or ask for one thing at a time.",
+            "If you expected an answer, ask whoever owns the topic whether it is written down.",
+        ),
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

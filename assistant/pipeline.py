@@ -1,0 +1,52 @@
+"""How a question flows: ten stages on one screen. A plain generator; it knows nothing of HTTP, of rows, or of who listens.
+
+Stages 2 to 6 are `retrieval.orchestrator`'s. Stage 10, the record, is made by whoever drains the steps.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from accounts.viewer import Viewer
+from assistant.answering.extractive import extract
+from assistant.citations import verify
+from assistant.context import build_context
+from assistant.records import (
+    record_of_context,
+    record_of_draft,
+    record_of_screening,
+    record_of_verification,
+)
+from assistant.screening import screen
+from retrieval.orchestrator import Clock, retrieve
+from retrieval.planning import Planner
+from retrieval.types import Plan, Ranked, Step, Turn
+
+
+def answer(
+    question: str, turns: Sequence[Turn], viewer: Viewer, *, planner: Planner | None = None
+) -> Iterator[Step]:
+    """Yield a Step after each stage; the last one, `verify`, has the VerifiedAnswer as its value.
+
+    `turns` hold only what the viewer may read now. What raises in a stage passes through to the caller, who records it.
+    """
+    clock = Clock()
+    screened = screen(question)
+    yield clock.step("screen", screened, record_of_screening(screened))
+
+    plan: Plan | None = None
+    ranked: tuple[Ranked, ...] = ()
+    for step in retrieve(screened.text, turns, viewer, planner=planner):
+        plan = step.value if step.name == "plan" else plan
+        ranked = step.value if step.name == "rerank" else ranked
+        yield step
+    if plan is None:
+        raise RuntimeError("Retrieval ended without a plan.")
+
+    clock = Clock()
+    context = build_context(ranked)
+    yield clock.step("context", context, record_of_context(context))
+
+    draft = extract(plan, context)
+    yield clock.step("answer", draft, record_of_draft(draft))
+
+    verified = verify(draft, context)
+    yield clock.step("verify", verified, record_of_verification(verified))
