@@ -40,8 +40,10 @@ KEYWORD = "keyword"
 
 KEYWORD_SATURATION = 1.2
 KEYWORD_LENGTH_WEIGHT = 0.75
-KEYWORD_AVERAGE_LENGTH = 110.0
-"""BM25's k and b, and the mean number of indexed words in a chunk, on which b depends."""
+KEYWORD_AVERAGE_LENGTH = 48.0
+"""BM25's k and b as in the textbook, and the mean number of distinct words, without stop words, of a chunk of the
+seven collections measured. All of them are flat: no k from 0.4 to 2, b from 0 to 0.75 or length from 48 to 110 moved
+the fused mean nDCG@10 by more than 0.003."""
 
 SEARCH_WIDTH = 256
 """Chunks the dense search keeps in hand (`ef`). Recall of the best 100 of 30,000 chunks, measured with 1 %, 5 %, 20 %,

@@ -71,17 +71,23 @@ def test_nothing_found_is_nothing() -> None:
 
 
 def test_a_single_hit_is_a_candidate() -> None:
-    assert fuse(IndexHits(keyword=ranked({4: 3.0}))) == (Candidate(4, 2, None, 3.0, 0.5),)
+    assert fuse(IndexHits(keyword=ranked({4: 3.0})), weight=0.5) == (Candidate(4, 2, None, 3.0, 0.5),)
+
+
+def test_asking_for_more_hits_does_not_change_what_the_first_ones_score() -> None:
+    few = IndexHits(ranked({1: 0.8, 2: 0.6}), ranked({1: 4.0, 2: 9.0}))
+    many = IndexHits(ranked({1: 0.8, 2: 0.6, 3: 0.1}), ranked({1: 4.0, 2: 9.0, 4: 0.5}))
+    assert [c for c in fuse(many) if c.chunk in (1, 2)] == list(fuse(few))
 
 
 def test_the_other_score_of_a_chunk_only_one_retriever_found_counts_when_known() -> None:
     hits = IndexHits(dense=ranked({1: 0.9, 2: 0.5}), keyword=ranked({1: 9.0, 3: 8.0}))
     assert missing(hits) == {2, 3}
     plain = {c.chunk: c for c in fuse(hits)}
-    known = {c.chunk: c for c in fuse(hits, exact={2: ChunkScores(0.5, 0.0), 3: ChunkScores(0.8, 8.0)})}
+    known = {c.chunk: c for c in fuse(hits, exact={2: ChunkScores(0.5, 0.0), 3: ChunkScores(0.4, 8.0)})}
     assert plain[3].dense is None
-    assert known[3].dense == 0.8
-    assert known[3].fused > plain[3].fused
+    assert known[3].dense == 0.4
+    assert known[3].fused < plain[3].fused
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
