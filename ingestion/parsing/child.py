@@ -15,6 +15,7 @@ from ingestion.types import Unreadable
 
 MEMORY_BYTES = 2 * 1024**3
 START_SECONDS = 30
+DYING_SECONDS = 5  # a child that crashed has closed its pipe a moment before it is gone
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -72,10 +73,13 @@ class _Child:
 
             return unpack(read)
 
-    def end(self) -> int:
-        """End the child at once and return its exit status."""
-        self.process.kill()
-        status = self.process.wait()
+    def end(self, *, patience: float = 0.0) -> int:
+        """End the child, after waiting so many seconds for it to end by itself, and return its exit status."""
+        try:
+            status = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -96,7 +100,7 @@ class _Pool:
             try:
                 answer = self._asked(child, request, seconds)
             except _Gone:
-                status = child.end()
+                status = child.end(patience=DYING_SECONDS)
                 if not is_warm:
                     raise _crashed(status) from None
                 # A warm child may have ended by itself, idle, in the moment it was asked. A new one tells whether it
@@ -105,7 +109,7 @@ class _Pool:
                 try:
                     answer = self._asked(child, request, seconds)
                 except _Gone:
-                    raise _crashed(child.end()) from None
+                    raise _crashed(child.end(patience=DYING_SECONDS)) from None
             with self._lock:
                 self._idle.append(child)
         value, blob = answer

@@ -67,6 +67,9 @@ def _characters(codes: list[int]) -> list[tuple[str, int]]:
         code = codes[index]
         at = index
         index += 1
+        if 32 <= code < 127:  # most characters, and nothing to do about them
+            found.append((chr(code), at))
+            continue
         if 0xD800 <= code < 0xDC00 and index < len(codes) and 0xDC00 <= codes[index] < 0xE000:
             code = 0x10000 + ((code - 0xD800) << 10) + (codes[index] - 0xDC00)
             index += 1

@@ -214,6 +214,7 @@ def _unseen(page: Page, text_page: TextPage, places: tuple[int, ...], text: str)
 
     invisible, doubtful = 0, []
     kinds: dict[int, str] = {}
+    crop = page.get_cropbox()
     words = re.finditer(r"\S+", text)
     for word in words:
         index = places[word.start()]
@@ -227,7 +228,7 @@ def _unseen(page: Page, text_page: TextPage, places: tuple[int, ...], text: str)
             kinds[key] = _drawn(thing)
         if kinds[key] == "invisible":
             invisible += len(word[0])
-        elif kinds[key] == "doubtful" or _is_outside(page, text_page, index):
+        elif kinds[key] == "doubtful" or _is_outside(crop, _box(text_page, index)):
             doubtful.append((index, len(word[0])))
     hidden = _without_ink(page, text_page, doubtful) if doubtful else 0
     if invisible and has_picture(page):
@@ -253,9 +254,8 @@ def _drawn(thing: Any) -> str:  # Any: a handle of PDFium's
     return "seen"
 
 
-def _is_outside(page: Page, text_page: TextPage, index: int) -> bool:
-    box = _box(text_page, index)
-    left, bottom, right, top = page.get_cropbox()
+def _is_outside(page: Rect, box: Rect | None) -> bool:
+    left, bottom, right, top = page
     return box is not None and bool(box[2] < left or box[0] > right or box[3] < bottom or box[1] > top)
 
 

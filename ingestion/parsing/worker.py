@@ -73,7 +73,7 @@ def _answer(request: dict[str, Any]) -> bytes:  # Any: JSON
         return pack(
             {"code": "too_large", "reason": "Reading the file takes more memory than one file may use."}
         )
-    except Exception as error:  # noqa: BLE001  # the libraries raise whatever a broken file led them to
+    except BaseException as error:  # noqa: BLE001  # a panic of kreuzberg's Rust is no Exception; the child goes on
         return pack(
             {"code": "corrupt", "reason": f"The file is damaged: reading it failed ({type(error).__name__})."}
         )
