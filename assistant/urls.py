@@ -1,7 +1,7 @@
 from django.urls import path
 
 from assistant import api
-from assistant.views import ask, conversations, evidence, stream
+from assistant.views import ask, audit, conversations, evidence, stream
 
 app_name = "assistant"
 urlpatterns = [
@@ -24,6 +24,10 @@ urlpatterns = [
     path("questions/<uuid:question>/steps/", evidence.steps, name="steps"),
     path("answers/<uuid:question>/footnotes/<int:number>/", evidence.footnote, name="footnote"),
     path("answers/<uuid:question>/feedback/", evidence.feedback, name="feedback"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/", audit.audit_export, name="audit_export"),
+    path("audit/answers/<uuid:question>/", audit.audit_answer, name="audit_answer"),
+    path("audit/answers/<uuid:question>/verify/", audit.audit_verify, name="audit_verify"),
     path("api/questions/", api.questions, name="api_questions"),
     path("api/questions/<uuid:question>/", api.question, name="api_question"),
     path("api/conversations/", api.conversations, name="api_conversations"),

@@ -10,6 +10,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from assistant.auditing.questions import references
+from assistant.auditing.stored import spent
 from assistant.models import Answer, Citation, Feedback, Question, TraceStep
 
 # Medians are taken over this many of the newest questions: enough to be steady, few enough for every look at the page.
@@ -72,6 +73,10 @@ class Share:
     key: str = ""
     note: str = ""
 
+    @property
+    def time(self) -> str:
+        return spent(self.value)
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -84,13 +89,17 @@ class Figures:
     running: int = 0
     good: int = 0
     bad: int = 0
-    milliseconds: float | None = None
+    median: float | None = None
     people: int = 0
     bars: tuple[Bar, ...] = ()
     highest: int = 0
     stages: tuple[Share, ...] = ()
     timed: int = 0
     documents: tuple[Share, ...] = ()
+
+    @property
+    def median_time(self) -> str:
+        return "–" if self.median is None else spent(self.median)
 
     @property
     def refused_share(self) -> float:
@@ -122,7 +131,7 @@ def figures_of(questions: QuerySet[Question]) -> Figures:
         **counts,
         good=feedback[True],
         bad=feedback[False],
-        milliseconds=median(times) if times else None,
+        median=median(times) if times else None,
         bars=bars,
         highest=highest,
         stages=_stages(newest),

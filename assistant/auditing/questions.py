@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.chain import moment
 from accounts.models import User
+from assistant.auditing.stored import spent
 from assistant.models import Answer, Citation, Feedback, Question, TraceStep
 from ingestion.models import Document, Source
 
@@ -107,8 +108,8 @@ class Line:
         return sum(len(document.numbers) for document in self.documents)
 
     @property
-    def milliseconds(self) -> float | None:
-        return self.answer.milliseconds if self.answer else None
+    def took(self) -> str:
+        return spent(self.answer.milliseconds) if self.answer else ""
 
 
 GONE = "A document that was deleted for good"

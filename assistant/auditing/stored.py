@@ -53,3 +53,15 @@ def part_of(value: float) -> float:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def spent(milliseconds: float) -> str:
+    """Return a duration for people: `2.3 ms`, `431 ms`, `1.9 s`."""
+    if milliseconds < 9.95:
+        return f"{milliseconds:.1f} ms"
+    return f"{milliseconds:.0f} ms" if milliseconds < 999.5 else f"{milliseconds / 1000:.1f} s"
+
+
+def shortened(digest: str) -> str:
+    """Return a digest short enough to compare by eye; the whole of it belongs in the title beside it."""
+    return f"{digest[:11]}…{digest[-4:]}" if len(digest) > 16 else digest

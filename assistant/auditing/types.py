@@ -1,8 +1,10 @@
 """The values an answer's record is told with. References, scores and decisions; nowhere a document's words."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from accounts.models import AuditEvent
+from assistant.auditing.stored import shortened, spent
 from assistant.models import Question
 
 SHOWN = 8
@@ -118,6 +120,10 @@ class QuoteCheck:
     digest: str
     struck: str = ""
 
+    @property
+    def short_digest(self) -> str:
+        return shortened(self.digest)
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -131,6 +137,14 @@ class Stage:
     digest: str
     is_true: bool
     mood: str = ""
+
+    @property
+    def took(self) -> str:
+        return spent(self.milliseconds)
+
+    @property
+    def short_digest(self) -> str:
+        return shortened(self.digest)
 
 
 @dataclass(frozen=True)
@@ -168,5 +182,27 @@ class AnswerRecord:
         return all(stage.is_true for stage in self.stages)
 
     @property
-    def milliseconds(self) -> float:
-        return sum(stage.milliseconds for stage in self.stages if stage.name != "record")
+    def read_on(self) -> tuple[Ranked, ...]:
+        """The ranking as far as it mattered: everything up to the last passage that became evidence, and a few more."""
+        used = max((r.rank for r in self.ranked if r.fate.kind in {"cited", "read"}), default=0)
+        return self.ranked[: max(used, SHOWN)]
+
+    @property
+    def left_out_because(self) -> tuple[tuple[str, int], ...]:
+        """How many passages were left out for each reason; duplicates are named one by one elsewhere."""
+        reasons = Counter(
+            "the same as another passage" if "“" in kept.reason else kept.reason for kept in self.left_out
+        )
+        return tuple(reasons.most_common())
+
+    @property
+    def duplicates(self) -> tuple[Kept, ...]:
+        return tuple(kept for kept in self.left_out if "“" in kept.reason)
+
+    @property
+    def openers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(opening.event.actor_name for opening in self.openings))
+
+    @property
+    def short_anchor(self) -> str:
+        return shortened(self.anchor)
