@@ -105,8 +105,47 @@ class Stage:
 def steps(request: SignedInRequest, question: UUID) -> HttpResponse:
     """Tell the asker how their own answer came about: what was looked for, where, and how long it took."""
     found = own_question(request.user, question)
-    context = {"question": found, "stages": stages(request, found), "back_url": place_of(found)}
+    context = {
+        "question": found,
+        "stages": stages(request, found),
+        "spent": time_spent(found),
+        "back_url": place_of(found),
+    }
     return render(request, "assistant/steps.html", context)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Time spent on one part of answering, and where its stretch lies on a bar 1000 wide."""
+
+    name: str
+    kind: str
+    time: str
+    start: float
+    width: float
+
+
+PARTS = (
+    ("planning", "same", ("screen", "plan")),
+    ("searching", "part", ("search", "gate", "bridge", "rerank", "context")),
+    ("answering and checking", "done", ("answer", "verify")),
+)
+
+
+def time_spent(question: Question) -> list[Spent]:
+    """Return how the time of an answer was spent, for a bar."""
+    steps = TraceStep.objects.filter(question_id=question.pk).values_list("name", "milliseconds")
+    took: dict[str, float] = {}
+    for name, milliseconds in steps:
+        took[name] = took.get(name, 0.0) + milliseconds
+    sums = [sum(took.get(name, 0.0) for name in names) for _, _, names in PARTS]
+    total, at, spent = sum(sums), 0.0, []
+    for (name, kind, _), milliseconds in zip(PARTS, sums, strict=True):
+        if milliseconds and total:
+            width = milliseconds / total * 1000
+            spent.append(Spent(name, kind, duration(milliseconds), round(at, 1), round(width, 1)))
+            at += width
+    return spent
 
 
 def stages(request: SignedInRequest, question: Question) -> list[Stage]:

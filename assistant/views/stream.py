@@ -23,7 +23,7 @@ PACE_SECONDS = 0.04
 PACED_SENTENCES = 12
 
 
-@signed_in  # type: ignore[arg-type]  # it takes async views as well; its annotation names the plain ones
+@signed_in
 @require_GET
 async def stream(request: SignedInRequest, question: UUID) -> StreamingHttpResponse:
     """Send what happens to the person's question until it is finished: plan, found, sentence by sentence, done."""

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.browser.furnish import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
+START_SECONDS = 240
+# Generous, because nothing here is about speed: the first question also waits for the embedding model to be loaded.
+ANSWER_MILLISECONDS = 90_000
+expect.set_options(timeout=20_000)
 
 
 @dataclass
@@ -53,7 +56,9 @@ class Person:
         page.get_by_role("textbox", name=re.compile("question|follow-up")).fill(text)
         page.keyboard.press("Enter")
         page.locator(".turn:not(#pending)").nth(before).wait_for()
-        page.locator('.turn:last-of-type[data-state="running"]').wait_for(state="detached")
+        page.locator('.turn:last-of-type[data-state="running"]').wait_for(
+            state="detached", timeout=ANSWER_MILLISECONDS
+        )
         return page
 
 

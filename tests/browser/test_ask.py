@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewPerson
 
@@ -25,7 +25,19 @@ WATCH = """() => {
 }"""
 
 
-def footnotes(page: Page):  # type: ignore[no-untyped-def]  # a Locator; the name is Playwright's own
+# Highlighter is yellow: much red and green, clearly less blue. Paper and print have as much of each.
+YELLOW = """const canvas = document.createElement("canvas");
+  canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+  const drawn = canvas.getContext("2d"); drawn.drawImage(image, 0, 0);
+  const data = drawn.getImageData(0, 0, canvas.width, canvas.height).data;
+  const lit = [];
+  for (let at = 0; at < data.length; at += 4) if (data[at] - data[at + 2] > 60) lit.push(at / 4);"""
+COUNT_LIT = f"(image) => {{ {YELLOW} return [image.naturalWidth, lit.length]; }}"
+WHERE_LIT = f"""(image) => {{ {YELLOW}
+  return [lit[0], lit[lit.length - 1]].map((at) => Math.floor(at / canvas.width) / canvas.height); }}"""
+
+
+def footnotes(page: Page) -> Locator:
     return page.locator(".turn:last-of-type .fn[data-note]")
 
 
@@ -62,8 +74,21 @@ def test_a_footnote_into_a_pdf_shows_the_picture_of_its_page(visit: NewPerson) -
     footnotes(page).first.click()
     image = page.locator("#panel .page-image img")
     expect(image).to_be_visible()
-    page.wait_for_function("document.querySelector('#panel .page-image img').naturalWidth > 300")
-    assert "lit=" in (image.get_attribute("src") or "")
+    expect(image).to_have_js_property("complete", True)
+    width, lit = image.evaluate(COUNT_LIT)
+    assert width > 300
+    assert lit > 200
+
+
+def test_the_light_on_a_page_lies_on_the_cited_words(visit: NewPerson) -> None:
+    alice = visit()
+    page = alice.ask(LAPTOP)
+    footnotes(page).first.click()
+    image = page.locator("#panel .page-image img")
+    expect(image).to_have_js_property("complete", True)
+    # The sentence stands in the line 700 points above the foot of an A4 page of 842: about a sixth from its top.
+    top, bottom = image.evaluate(WHERE_LIT)
+    assert 0.14 < top < bottom < 0.2
 
 
 def test_a_refusal_says_what_was_looked_for_and_claims_nothing(visit: NewPerson) -> None:
@@ -191,6 +216,22 @@ def test_an_ended_session_keeps_the_question_and_leads_back_to_it(visit: NewPers
     adam.server.furnish("end-sessions", "adam@example.org")
     footnotes(page).first.click()
     page.wait_for_url(re.compile(r"/sign-in/\?next=%2Fconversations%2F"))
+
+
+def test_a_session_that_ends_while_an_answer_streams_keeps_the_question(visit: NewPerson) -> None:
+    alice = visit()
+    page = alice.page
+    ended = {"status": 401, "json": {"detail": "Your session has ended. Sign in again."}}
+    page.route("**/questions/*/events", lambda route: route.fulfill(**ended))
+    page.get_by_label("Your question").fill(LEAVE)
+    page.keyboard.press("Enter")
+    notice = page.locator(".turn .notice")
+    expect(notice).to_contain_text("Your session has ended. Sign in again; your question is kept.")
+    expect(page.locator(".turn .question")).to_have_text(LEAVE)
+    expect(notice.get_by_role("link", name="Sign in")).to_have_attribute(
+        "href", re.compile("next=%2Fconversations%2F")
+    )
+    alice.complaints.clear()
 
 
 def test_offline_is_said_and_what_was_typed_stays(visit: NewPerson) -> None:
