@@ -124,7 +124,7 @@ def explain(viewer: Viewer, document: Document, *, name: str) -> Explanation:
     name_of = names_of({p for check in decision.clauses for p in check.allowed} | set(decision.denied_by))
     paths = _paths_of(viewer)
     reasons = [Reason(problem, False)] if problem else []
-    reasons += [_weighed(check, viewer, name, name_of, paths) for check in decision.clauses]
+    reasons += [_weighed(check, viewer, name, name_of, paths) for check in _telling(decision.clauses)]
     reasons += [_denied(principal, viewer, name, name_of, paths) for principal in decision.denied_by]
     if decision.allowed:
         return Explanation(True, f"{name} can read this document.", tuple(reasons))
@@ -159,6 +159,17 @@ def principals_by_person() -> dict[int, frozenset[str]]:
     for user, group in Membership.objects.filter(user__is_active=True).values_list("user_id", "group_id"):
         held[user] |= closure(group)
     return {user: frozenset(principals) for user, principals in held.items()}
+
+
+def people_by_group() -> dict[int, int]:
+    """Return how many active people are in each group that has any, nested groups included."""
+    counts: dict[int, int] = {}
+    for held in principals_by_person().values():
+        for principal in held:
+            if principal.startswith("group:"):
+                group = int(principal.removeprefix("group:"))
+                counts[group] = counts.get(group, 0) + 1
+    return counts
 
 
 def admitted_by(rules: Sequence[Rule], people: Mapping[int, frozenset[str]]) -> list[int]:
@@ -229,6 +240,12 @@ def _through(path: Sequence[str]) -> str:
     """Words for the groups between a person and the group that admits them; the path ends with that group."""
     between = path[:-1]
     return f" (through {' → '.join(between)})" if between else ""
+
+
+def _telling(checks: Sequence[ClauseCheck]) -> list[ClauseCheck]:
+    """Leave out a clause that admits everyone where the same rule asks for more: it decides nothing."""
+    asking = {check.of for check in checks if EVERYONE not in check.allowed}
+    return [check for check in checks if EVERYONE not in check.allowed or check.of not in asking]
 
 
 def _weighed(

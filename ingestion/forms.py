@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Count
 from django.db.models.functions import Lower
 
 from accounts.models import Group, User
 from accounts.viewer import EVERYONE, group_principal, user_principal
 from ingestion.access import NOBODY, Rule
+from ingestion.explain import people_by_group
 from ingestion.models import Source
 
 MAX_PEOPLE = 200
@@ -32,15 +32,13 @@ else:
 
 
 class GroupChoices(GroupField):
-    """Groups as check boxes, each with the number of people directly in it."""
+    """Groups as check boxes, each with the number of people in it, nested groups included."""
+
+    people: Mapping[int, int] = {}
 
     def label_from_instance(self, obj: Any) -> str:  # Any: Django's own signature; it is a Group
-        people = getattr(obj, "direct_people", 0)
-        nested = getattr(obj, "nested_groups", 0)
-        told = f"{people} {'person' if people == 1 else 'people'}"
-        if nested:
-            told += f" and {nested} {'group' if nested == 1 else 'groups'}"
-        return f"{obj.name} ({told})"
+        count = self.people.get(obj.pk, 0)
+        return f"{obj.name} ({count} {'person' if count == 1 else 'people'})"
 
 
 class AccessRuleForm(forms.Form):
@@ -80,9 +78,13 @@ class AccessRuleForm(forms.Form):
         who.error_messages["required"] = "Choose who may read. Nothing is shared until you do."
         groups = self.fields["groups"]
         assert isinstance(groups, GroupChoices)
-        groups.queryset = Group.objects.annotate(
-            direct_people=Count("memberships", distinct=True), nested_groups=Count("nested", distinct=True)
-        ).order_by("name")
+        groups.people = people_by_group()
+        groups.queryset = Group.objects.order_by("name")
+
+    @property
+    def known_people(self) -> list[User]:
+        """The first people by name, as suggestions for the two fields that take addresses."""
+        return list(User.objects.filter(is_active=True).order_by("name", "email")[:MAX_PEOPLE])
 
     def clean_people(self) -> list[int]:
         return _people_ids(self.cleaned_data["people"])

@@ -182,12 +182,16 @@ def pace_words(progress: Progress) -> str:
         words = f"{progress.per_second * 60:,.0f} a minute"
     if progress.seconds_left is None:
         return words
-    seconds = progress.seconds_left
+    return f"{words} · {duration_words(progress.seconds_left)} left"
+
+
+def duration_words(seconds: float) -> str:
+    """Return a duration in one fitting unit, such as `31 s`, `10 min` or `2.5 h`."""
     if seconds < 90:
-        return f"{words} · {max(round(seconds), 1)} s left"
+        return f"{max(round(seconds), 1)} s"
     if seconds < 90 * 60:
-        return f"{words} · {round(seconds / 60)} min left"
-    return f"{words} · {seconds / 3600:.1f} h left"
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def last_words(source: Source, run: SyncRun | None, outcomes: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Case, IntegerField, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -15,9 +16,20 @@ from accounts.requests import SignedInRequest
 from ingestion.actions import NotPossible, cancel_sync, pause_sync, resume_sync, retry_failed, retry_item
 from ingestion.models import SyncItem, SyncRun
 from ingestion.progress import progress_of
-from ingestion.views.health import pace_words
+from ingestion.views.health import duration_words, pace_words
 
 PAGE = 50
+Outcome = SyncItem.Outcome
+RANK = Case(
+    When(outcome=Outcome.FAILED, then=0),
+    When(outcome=Outcome.SKIPPED, then=1),
+    When(outcome=Outcome.WAITING, version__isnull=False, then=2),
+    When(outcome=Outcome.WAITING, then=6),
+    When(outcome=Outcome.UNCHANGED, then=5),
+    When(outcome=Outcome.REMOVED, then=4),
+    default=3,
+    output_field=IntegerField(),
+)
 
 
 @admin_only
@@ -29,7 +41,8 @@ def run(request: SignedInRequest, run_id: UUID) -> HttpResponse:
     outcome = request.GET.get("outcome", "")
     if outcome not in SyncItem.Outcome.values:
         outcome = ""
-    items = found.items.select_related("document").order_by("id")
+    # What needs somebody comes first, then what is on its way, then what is done, then what waits.
+    items = found.items.select_related("document").order_by(RANK, "id")
     page = Paginator(items.filter(outcome=outcome) if outcome else items, PAGE).get_page(
         request.GET.get("page")
     )
@@ -38,6 +51,7 @@ def run(request: SignedInRequest, run_id: UUID) -> HttpResponse:
         "source": found.source,
         "progress": progress,
         "pace": pace_words(progress),
+        "took": _took(found),
         "page": page,
         "outcome": outcome,
         "outcomes": [
@@ -84,6 +98,13 @@ def item_retry(request: SignedInRequest, run_id: UUID, item_id: int) -> HttpResp
     """Read one document of a run again."""
     item = get_object_or_404(_run(run_id).items, pk=item_id)
     return _done(request, run_id, lambda by, run: retry_item(by=by, item=item))  # noqa: ARG005
+
+
+def _took(run: SyncRun) -> str:
+    """Return how long a finished run took from its start, or "" while it is open or when it never started."""
+    if run.finished_at is None or run.started_at is None:
+        return ""
+    return duration_words((run.finished_at - run.started_at).total_seconds())
 
 
 def _run(run_id: UUID) -> SyncRun:

@@ -253,7 +253,11 @@ def _source_context(request: SignedInRequest, source: Source) -> dict[str, objec
         "runs": [(run, progress_of(run)) for run in source.runs.select_related("requested_by")[:6]],
         "page": page,
         "rows": _with_words(page.object_list, rule),
-        "shows": [(key, label, _shown(source, all_documents, key).count()) for key, label in SHOWS.items()],
+        "shows": [
+            # What failed before it became a document counts as well; the table above the documents lists it.
+            (key, label, health.failing if key == "failed" else _shown(source, all_documents, key).count())
+            for key, label in SHOWS.items()
+        ],
         "show": show,
         "words": words,
         "failing": _failing_without_document(source) if show == "failed" else [],

@@ -34,5 +34,31 @@ function filtering(list) {
   list.before(input);
 }
 
+/** Put a field above a box of addresses that suggests people by name and adds whom one chooses. */
+function suggesting(box) {
+  const known = document.getElementById("people-known");
+  if (!known?.options.length) return;
+  const addresses = new Set([...known.options].map((option) => option.value.toLowerCase()));
+  const input = document.createElement("input");
+  input.type = "text";
+  input.className = "adder";
+  input.setAttribute("list", known.id);
+  input.autocomplete = "off";
+  input.placeholder = "Type a name to add somebody";
+  input.setAttribute("aria-label", "Type a name to add somebody");
+  const add = () => {
+    const address = input.value.trim().toLowerCase();
+    if (!addresses.has(address)) return;
+    const listed = box.value.split(/[\n,;]/).map((word) => word.trim()).filter(Boolean);
+    if (!listed.some((word) => word.toLowerCase() === address)) listed.push(address);
+    box.value = listed.join("\n");
+    input.value = "";
+  };
+  input.addEventListener("input", add);
+  input.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); add(); } });
+  box.before(input);
+}
+
+for (const box of document.querySelectorAll(".access textarea")) suggesting(box);
 for (const box of document.querySelectorAll("[data-drop]")) dropping(box);
 for (const list of document.querySelectorAll(".pick")) filtering(list);

@@ -175,7 +175,8 @@ class TestRandomOrganisations(TestCase):
         for n in range(4):
             home, rule = data.draw(st.integers(0, 1)), data.draw(any_rule)
             held_by.append((make_document(sources[home], f"d{n}", f"Text {n}.", rule), home, rule))
-        if members and data.draw(st.booleans()):
+        is_revoked: bool = data.draw(st.booleans())
+        if members and is_revoked:
             person, group = data.draw(st.sampled_from(sorted(members)))
             members.discard((person, group))
             Membership.objects.filter(user=people[person], group=groups[group]).delete()
@@ -196,8 +197,8 @@ class TestRandomOrganisations(TestCase):
                 {EVERYONE, user_principal(people[person].pk), *(group_principal(groups[g].pk) for g in holds)}
             )
 
-        for index, person in enumerate(people):
-            viewer = viewer_of(person)
+        for index, user in enumerate(people):
+            viewer = viewer_of(user)
             assert viewer.principals == oracle(index)
             visible = set(Document.objects.visible_to(viewer).values_list("pk", flat=True))
             for document, home, rule in held_by:
