@@ -59,27 +59,31 @@ def intern_policy(rule: Rule) -> AccessPolicy:
     if rule.is_dark:
         rule = DARK
     digest = rule.digest()
-    found = AccessPolicy.objects.filter(digest=digest).first()
-    if found is not None:
-        return found
+    policy: AccessPolicy | None = AccessPolicy.objects.filter(digest=digest).first()
+    if policy is not None:
+        return policy
     try:
-        policy: AccessPolicy
         with transaction.atomic():
-            policy = AccessPolicy.objects.create(
-                digest=digest, is_dark=rule.is_dark, clause_count=len(rule.clauses)
-            )
-            ordered = sorted(rule.clauses, key=sorted)
-            PolicyClause.objects.bulk_create(
-                PolicyClause(policy=policy, number=number, principal=principal)
-                for number, clause in enumerate(ordered)
-                for principal in sorted(clause)
-            )
-            PolicyDenial.objects.bulk_create(
-                PolicyDenial(policy=policy, principal=principal) for principal in sorted(rule.denials)
-            )
+            return _write_policy(rule, digest)
     except IntegrityError:
         # Another sync interned the same rule between the look and the write.
-        policy = AccessPolicy.objects.get(digest=digest)
+        written: AccessPolicy = AccessPolicy.objects.get(digest=digest)
+        return written
+
+
+def _write_policy(rule: Rule, digest: str) -> AccessPolicy:
+    policy: AccessPolicy = AccessPolicy.objects.create(
+        digest=digest, is_dark=rule.is_dark, clause_count=len(rule.clauses)
+    )
+    ordered = sorted(rule.clauses, key=sorted)
+    PolicyClause.objects.bulk_create(
+        PolicyClause(policy=policy, number=number, principal=principal)
+        for number, clause in enumerate(ordered)
+        for principal in sorted(clause)
+    )
+    PolicyDenial.objects.bulk_create(
+        PolicyDenial(policy=policy, principal=principal) for principal in sorted(rule.denials)
+    )
     return policy
 
 

@@ -44,7 +44,9 @@ def rank(
         if bridge is not None and best_of_bridge.get(passage.document) == passage.chunk:
             features["bridge"] = 1.0 if bridge.source < 0 else 1.0 - 0.1 * bridge.source
             if not candidate:
-                features["fused"] = 0.5 * over_bridge[passage.chunk].fused
+                # Named in the question is as good as found by it; named in a passage is a lead to be weighed.
+                share = 1.0 if bridge.source < 0 else 0.5
+                features["fused"] = share * over_bridge[passage.chunk].fused
             via = f"title “{bridge.title}” in " + (
                 "the question" if bridge.source < 0 else f"passage {bridge.source + 1}"
             )
