@@ -158,33 +158,32 @@ def record(
     """
     if type not in EVENT_TYPES:
         raise UnknownEventType(f"{type!r} is not in accounts.audit.EVENT_TYPES.")
-    with transaction.atomic():
-        head = _locked_head()
-        position = head.position + 1
-        event = AuditEvent(
-            id=position,
-            position=position,
-            at=timezone.now(),
-            type=type,
-            actor=by.actor,
-            actor_label=_cut(by.label, 254),
-            subject=storable_text(subject),
-            subject_label=_cut(subject_label, 300),
-            details=storable(dict(details or {})),
-            reason=_cut(reason, 500),
-            address=_cut(by.address, 64),
-            previous=head.digest,
-        )
-        event.digest = event_digest(event_fields(event))
-        try:
-            with transaction.atomic():
-                event.save()
-        except IntegrityError as error:
-            raise AuditBroken(
-                f"The audit chain cannot be continued at position {position}: something else stands there. "
-                "Run `manage.py verify_audit` to see what was changed."
-            ) from error
-        AuditHead.objects.filter(pk=1).update(position=position, digest=event.digest)
+    try:
+        with transaction.atomic():
+            head = _locked_head()
+            position = head.position + 1
+            event = AuditEvent(
+                id=position,
+                position=position,
+                at=timezone.now(),
+                type=type,
+                actor=by.actor,
+                actor_label=_cut(by.label, 254),
+                subject=storable_text(subject),
+                subject_label=_cut(subject_label, 300),
+                details=storable(dict(details or {})),
+                reason=_cut(reason, 500),
+                address=_cut(by.address, 64),
+                previous=head.digest,
+            )
+            event.digest = event_digest(event_fields(event))
+            event.save()
+            AuditHead.objects.filter(pk=1).update(position=position, digest=event.digest)
+    except IntegrityError as error:
+        raise AuditBroken(
+            "The audit chain cannot be continued: something else stands where the next event belongs. "
+            "Run `manage.py verify_audit` to see what was changed."
+        ) from error
     return event
 
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.utils import timezone
@@ -232,8 +233,9 @@ def test_downloads_are_sent_in_pieces_under_asgi_too() -> None:
         response = await client.get(address)
         assert isinstance(response, StreamingHttpResponse)
         assert response.is_async
-        parts = response.streaming_content
-        return b"".join([part async for part in parts])
+        whole = b"".join([part async for part in response.streaming_content])
+        await sync_to_async(connections.close_all)()  # those of the thread that served the pieces
+        return whole
 
     assert len(asyncio.run(download("/audit/events/export.jsonl")).splitlines()) == 6
     bundle = zipfile.ZipFile(io.BytesIO(asyncio.run(download("/audit/integrity/bundle.zip"))))

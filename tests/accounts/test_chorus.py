@@ -63,8 +63,8 @@ def address(page: Page, world: World) -> str:
         "group": [world.groups["Budget"].public_id],
         "event": [1],
         "form": ["csv"],
-    }[page.of]
-    return reverse(f"accounts:{page.name}", args=arguments)
+    }
+    return reverse(f"accounts:{page.name}", args=arguments[page.of])
 
 
 def sent(page: Page, world: World) -> dict[str, str]:
