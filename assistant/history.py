@@ -173,10 +173,10 @@ class _Words:
         words = [text for citation in cited if citation and (text := self.of(citation))]
         if not words:
             return ""
-        text = claim.get("text")
+        prose = claim.get("text")
         # Prose rests on all of its footnotes; a quote is any one of them, since they say the same.
-        if isinstance(text, str):
-            return text if len(words) == len(cited) else ""
+        if isinstance(prose, str):
+            return prose if len(words) == len(cited) else ""
         return words[0]
 
 

@@ -24,8 +24,11 @@ ALIKE = 0.8
 """From this share of common stems on, two sentences say the same: one claim, a footnote to each."""
 TOO_FAR = 0.25
 """Below this nothing that was found is even about the question. Alone it decides nothing: a telling word must be missing too."""
+SCARCE = 0.35
+"""Below this share of the question's telling words a doubtful sentence is taken to speak of something else."""
 DOUBTFUL = 0.45
-"""Below this a missing name is taken as missing rather than as another way of writing it."""
+"""Below this it is in doubt that the best sentence states what was asked: a missing name is then missing, not written
+another way."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ def _find(number: int, text: str, sentences: Sequence[Sentence], context: Contex
 
 
 def surroundings(entry: Ranked) -> str:
-    """Return a passage's title and heading path: words that its sentences need not repeat."""
-    return " ".join((entry.passage.title, *entry.passage.headings))
+    """Return a passage's title and, below it, its heading path: words that its sentences need not repeat."""
+    return "\n".join((entry.passage.title, *entry.passage.headings))
 
 
 def _neighbourhood(sentence: Sentence, ranked: Sequence[Ranked]) -> str:
@@ -111,16 +114,19 @@ def _missing(
 ) -> tuple[str, ...] | None:
     """Return what of the question the evidence does not state, None when it states it."""
     if not verdicts:
-        return unsaid(text, ())
+        return unsaid(text, (), context.rarity, context.unseen)
     first = verdicts[0]
     if all(verdict.is_denied for verdict in verdicts):
         return ("not",)
     lacking = [verdict for verdict in verdicts if verdict.missing and verdict.stated < DOUBTFUL]
     if first.missing and len(lacking) == len(verdicts):
         return first.missing
-    if first.stated < TOO_FAR:
+    is_elsewhere = first.stated < DOUBTFUL and scored[0].features.get("around", 0.0) < SCARCE
+    if first.stated < TOO_FAR or is_elsewhere:
         entry = context.ranked[scored[0].sentence.passage_number]
-        telling = unsaid(text, stems_of(f"{surroundings(entry)} {entry.passage.text}"))
+        telling = unsaid(
+            text, stems_of(f"{surroundings(entry)} {entry.passage.text}"), context.rarity, context.unseen
+        )
         if telling:
             return telling
     return None
@@ -167,13 +173,10 @@ def _next(
             return None
         stems = set(sentence.stems)
         twin = next((n for n, known in enumerate(stems_of_claims) if _alike(stems, known) >= ALIKE), None)
-        following = _following(sentence, sentences)
-        start, end = extent(sentence, following)
-        taken |= {place} | {
-            (other.passage_number, other.number)
-            for other in sentences
-            if other.passage_number == sentence.passage_number and start <= other.start and other.end <= end
-        }
+        passage = [other for other in sentences if other.passage_number == sentence.passage_number]
+        start, end = extent(sentence, passage)
+        within = (other for other in passage if start <= other.start and other.end <= end)
+        taken |= {place} | {(other.passage_number, other.number) for other in within}
         quote = _quote(context.ranked[sentence.passage_number], start, end)
         if twin is None:
             return Claim(None, (quote,), _support(part, scored), (part.number,)), stems
@@ -189,14 +192,6 @@ def _support(part: _Found, scored: Scored) -> Support:
         if entry is scored:
             return "partial" if verdict.missing or verdict.is_denied else "supported"
     return "supported"
-
-
-def _following(sentence: Sentence, sentences: Sequence[Sentence]) -> list[Sentence]:
-    return [
-        other
-        for other in sentences
-        if other.passage_number == sentence.passage_number and other.number > sentence.number
-    ]
 
 
 def _alike(left: set[str], right: set[str]) -> float:

@@ -25,11 +25,12 @@ WEIGHTS: Mapping[str, float] = {
     "phrases": 0.5,
     "kind": 0.45,
     "rank": 1.2,
+    "title": 0.3,
 }
 """meaning: cosine of question and sentence. wording: each question word held against its nearest word of the sentence.
 around: share of the question's telling words in the sentence, the one before it, and the titles. phrases: pairs of
 neighbouring question words that stand together. kind: the sentence holds a date, an amount, a name, as asked. rank: the
-passage's score in retrieval, relative to the best."""
+passage's score in retrieval, relative to the best. title: share of the title's words that the question names."""
 
 TELLING = 1.0
 """From this weight on a word piece is telling: fewer than about a third of the sentences hold it."""
@@ -79,31 +80,41 @@ def score_sentences(
 ) -> list[Scored]:
     """Return the sentences that were weighed, best first; equal scores keep their order.
 
-    `titles` and `ranks` hold for each passage its title with headings, and its retrieval score; `weights` are the
+    `titles` and `ranks` hold for each passage its title, with its headings on further lines, and its retrieval score; `weights` are the
     rarities of stems and `unseen` that of a stem without one. At most EMBEDDED sentences are weighed.
     """
     ready = asked(question)
     best_rank = max(ranks, default=0.0) or 1.0
     title_stems = [frozenset(stems_of(title)) for title in titles]
+    named = [_share(title.partition("\n")[0], ready.stems) for title in titles]
     drafts: list[Scored] = []
     for sentence in sentences:
         if not sentence.is_quotable:
             continue
         features = _by_words(ready, sentence, title_stems[sentence.passage_number], weights, unseen)
         features["rank"] = max(0.0, ranks[sentence.passage_number] / best_rank)
+        features["title"] = named[sentence.passage_number]
         drafts.append(Scored(sentence, _sum(features), features))
     drafts.sort(key=_best_first)
     drafts = drafts[:EMBEDDED]
     if not drafts:
         return []
-    vectors = embed([question, *(draft.sentence.text for draft in drafts)])
+    vectors = embed([question, *(draft.sentence.read_as for draft in drafts)])
     alike = _wording(vectors[0], vectors[1:])
     scored = []
     for draft, vector, (mean, weakest) in zip(drafts, vectors[1:], alike, strict=True):
         meaning = max(0.0, float(vectors[0].whole @ vector.whole))
         features = {**draft.features, "meaning": meaning, "wording": mean, "weakest": weakest}
+        if not vector.ids:
+            # A model that gives no vectors of words: words that are the same must do.
+            features["wording"] = features["weakest"] = draft.features["coverage"]
         scored.append(Scored(draft.sentence, _sum(features), features))
     return sorted(scored, key=_best_first)
+
+
+def _share(title: str, stems: Sequence[str]) -> float:
+    own = set(stems_of(title))
+    return len(own & set(stems)) / len(own) if own else 0.0
 
 
 def _sum(features: Mapping[str, float]) -> float:
@@ -122,13 +133,14 @@ def _by_words(
     unseen: float,
 ) -> dict[str, float]:
     own = set(sentence.stems)
-    around = own | title | (set(sentence.previous.stems) if sentence.previous else set())
+    before = set() if sentence.previous is None or sentence.is_row else set(sentence.previous.stems)
+    around = own | title | before
     pairs = set(pairwise(sentence.stems))
     return {
         "coverage": coverage(ready.stems, own, weights, unseen),
         "around": coverage(ready.stems, around, weights, unseen),
         "phrases": len(ready.pairs & pairs) / len(ready.pairs) if ready.pairs else 0.0,
-        "kind": holds(ready.kind, sentence.text, ready.text),
+        "kind": holds(ready.kind, sentence.read_as, ready.text),
     }
 
 

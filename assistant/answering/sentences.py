@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from ingestion.chunking import split_sentences
 from retrieval.types import Passage, Ranked
@@ -16,6 +17,9 @@ LEANS_BACK = re.compile(
 )
 MARKUP = re.compile(r"^[\s>#*+•‣▪◦·–—●○■□►✓|-]+|^\s*\(?(?:\d{1,3}|[A-Za-z])[.)]\s+")
 HEADING = re.compile(r"^\s*#{1,6}\s")
+POINTER = re.compile(
+    r"^\W*(?:see|refer to|for (?:details|more)\b.{0,30}\bsee)\b.{0,120}$", re.IGNORECASE | re.DOTALL
+)
 MOST_CHARACTERS = 700
 """Longest quote that is made by taking neighbours along."""
 
@@ -24,7 +28,8 @@ MOST_CHARACTERS = 700
 class Sentence:
     """A sentence of a passage: offsets into the version's text, stems, and its neighbours' places in the passage.
 
-    `passage_number` counts the passages from 0 in rank order, `number` the sentences of the passage.
+    `passage_number` counts the passages from 0 in rank order, `number` the sentences of the passage. A row of a table is a
+    sentence too; `header` is then the table's first row, whose words belong to each of the others.
     """
 
     passage_number: int
@@ -35,10 +40,34 @@ class Sentence:
     stems: tuple[str, ...]
     previous: "Sentence | None"
     is_quotable: bool
+    header: "Sentence | None" = None
+
+    @property
+    def is_row(self) -> bool:
+        return is_row(self.text)
+
+    @property
+    def read_as(self) -> str:
+        """The sentence as it is compared with a question: a row of a table with its columns' names."""
+        if self.header is None:
+            return self.text
+        named = zip_longest(cells_of(self.header.text), cells_of(self.text), fillvalue="")
+        return ", ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell)
 
     @property
     def leans_back(self) -> bool:
         return bool(LEANS_BACK.match(self.text))
+
+
+def is_row(text: str) -> bool:
+    """Tell whether a line is a row of a table."""
+    line = text.strip()
+    return len(line) > 2 and line.startswith("|") and line.endswith("|") and "\n" not in line
+
+
+def cells_of(row: str) -> list[str]:
+    """Return the cells of a row."""
+    return [" ".join(cell.split()) for cell in row.strip().strip("|").split("|")]
 
 
 def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
@@ -49,18 +78,34 @@ def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
         previous: Sentence | None = None
         for number, span in enumerate(split_sentences(passage.text)):
             text = passage.text[span.start : span.end]
+            header = _header(text, previous, passage)
             previous = Sentence(
                 passage_number=passage_number,
                 number=number,
                 start=passage.start + span.start,
                 end=passage.start + span.end,
                 text=text,
-                stems=tuple(stems_of(text)),
+                stems=tuple(stems_of(f"{header.text} {text}" if header else text)),
                 previous=previous,
                 is_quotable=_is_quotable(text, passage),
+                header=header,
             )
             found.append(previous)
     return found
+
+
+def _header(text: str, previous: Sentence | None, passage: Passage) -> Sentence | None:
+    """Return the first row of the table that a row belongs to. None for that row itself, and where it is not at hand."""
+    if not is_row(text) or previous is None or not previous.is_row:
+        return None
+    if previous.header is not None:
+        return previous.header
+    # A passage that begins in the middle of a table holds no header.
+    return (
+        previous
+        if previous.previous is not None or previous.start > passage.start or passage.ordinal == 0
+        else None
+    )
 
 
 def _is_quotable(text: str, passage: Passage) -> bool:
@@ -74,25 +119,44 @@ def _is_quotable(text: str, passage: Passage) -> bool:
     if plain.casefold().rstrip(".:") in names:
         return False
     # A question in a text is answered by what follows it; quoting it would answer a question with itself.
-    return not (plain.endswith("?") and len(plain) < 200)
+    return not (plain.endswith("?") and len(plain) < 200) and not POINTER.match(plain)
 
 
-def extent(sentence: Sentence, following: Sequence[Sentence]) -> tuple[int, int]:
-    """Return the offsets to quote for a sentence: with the one it leans on, or with the list that it announces."""
+def extent(sentence: Sentence, passage: Sequence[Sentence]) -> tuple[int, int]:
+    """Return the offsets to quote for a sentence of a passage: with the one it leans on, with the list it announces, or
+
+    with the table it is a row of. `passage` are the passage's sentences in order.
+    """
+    if sentence.is_row:
+        return _table(sentence, passage)
     start, end = sentence.start, sentence.end
     before = sentence.previous
     if (
-        sentence.leans_back
-        and before is not None
-        and before.is_quotable
+        before is not None
         and end - before.start <= MOST_CHARACTERS
-    ) or (
-        before is not None and before.text.rstrip().endswith(":") and end - before.start <= MOST_CHARACTERS
+        and (
+            (sentence.leans_back and before.is_quotable and not before.is_row)
+            or before.text.rstrip().endswith(":")
+        )
     ):
         start = before.start
     if sentence.text.rstrip().endswith(":"):
-        for item in following:
+        for item in passage[sentence.number + 1 :]:
             if item.end - start > MOST_CHARACTERS or not MARKUP.match(item.text) or not item.is_quotable:
                 break
             end = item.end
     return start, end
+
+
+def _table(row: Sentence, passage: Sequence[Sentence]) -> tuple[int, int]:
+    """Return the offsets of a whole table, of its head down to the row, or of the row alone: the longest that is short enough."""
+    first = row.header or row
+    last = row
+    for other in passage[row.number + 1 :]:
+        if not other.is_row or other.header is not first:
+            break
+        last = other
+    for start, end in ((first.start, last.end), (first.start, row.end)):
+        if end - start <= MOST_CHARACTERS:
+            return start, end
+    return row.start, row.end

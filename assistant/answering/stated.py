@@ -6,7 +6,7 @@ number or a negation that the question turns on and the passage does not hold ca
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.answering.expected import kind_of
@@ -35,6 +35,16 @@ ASKS_FOR_WHAT_IS_NOT = re.compile(
     r"^\W*(?:(?:in|on|at|for|by|to|of|from|with|during|under)\s+)?(?:what|which|who|whom|whose|where|when|how (?:many|much))\b(?!.*\b(?:if|unless|i|we|you|my|our)\b)",
     re.IGNORECASE,
 )
+
+
+# How much somebody has in mind decides what applies to them ("a purchase of EUR 20,000"); no text need say that number.
+AMOUNT = re.compile(
+    r"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b)\s*\d[\d.,]*|\b\d{1,3}(?:,\d{3})+\b|\b\d[\d.,]*\s*(?:%|percent|euros?|dollars?|pounds?|days?|weeks?|months?|"
+    r"years?|hours?|minutes?|km|kilomet\w+|miles?|people|persons?|employees|guests|nights?|items?|units?|pieces?|kg|GB|MB|TB)\b",
+    re.IGNORECASE,
+)
+TELLING_SHARE = 0.5
+"""Of the rarest missing word's weight: what is as common as “new” is not what is missing."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,8 @@ def specifics_of(question: str) -> Specifics:
         is_first = first is not None and match.start() == first.start()
         if word[:1].isupper() and word.lower() not in ORDINARY and not shouted and not is_first:
             names.append(re.sub(r"['’]s$", "", word))
-    numbers = [word for word in words_of(question) if any(character.isdigit() for character in word)]
+    amounts = {word for match in AMOUNT.finditer(question) for word in words_of(match.group())}
+    numbers = [word for word in words_of(question) if any(c.isdigit() for c in word) and word not in amounts]
     negated = bool(DENYING.search(lowered)) and bool(ASKS_FOR_WHAT_IS_NOT.match(lowered))
     return Specifics(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(numbers)), negated)
 
@@ -102,10 +113,16 @@ def _stated(scored: Scored, names: int, numbers: int, denied: bool) -> float:
     return 1.0 / (1.0 + math.exp(-level))
 
 
-def unsaid(question: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the question's content words that none of the given stems is, as typed."""
+def unsaid(
+    question: str, known: Sequence[str], weights: Mapping[str, float], unseen: float
+) -> tuple[str, ...]:
+    """Return the question's telling words, as typed, that none of the given stems is: the rarest and those near it."""
     stems = set(known)
-    return tuple(dict.fromkeys(word for word in content_words(question) if stem(word) not in stems))
+    missing = {
+        word: weights.get(stem(word), unseen) for word in content_words(question) if stem(word) not in stems
+    }
+    rarest = max(missing.values(), default=0.0)
+    return tuple(word for word, weight in missing.items() if weight >= TELLING_SHARE * rarest)
 
 
 def _is_named(name: str, known: set[str]) -> bool:

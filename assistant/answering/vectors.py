@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from django.conf import settings
@@ -12,6 +13,15 @@ from ingestion.embedding import TokenVectors, embedder
 
 KEPT = 2_000
 """Sentences. At half precision about 25 kB each, 50 MB in all. Keyed by digest: no words are held here."""
+
+
+@runtime_checkable
+class EmbedsTokens(Protocol):
+    """An embedder that also gives the vectors of word pieces; one behind a web service has none to give."""
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Return one entry per text, in the order given."""
+
 
 _kept: OrderedDict[bytes, TokenVectors] = OrderedDict()
 _lock = threading.Lock()
@@ -29,7 +39,7 @@ def vectors_of(texts: Sequence[str]) -> list[TokenVectors]:
         for key in known:
             _kept.move_to_end(key)
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    made = embedder(model).embed_tokens(list(missing.values()))
+    made = _made(list(missing.values()))
     with _lock:
         for key, vectors in zip(missing, made, strict=True):
             known[key] = vectors
@@ -37,3 +47,11 @@ def vectors_of(texts: Sequence[str]) -> list[TokenVectors]:
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return [known[key] for key in keys]
+
+
+def _made(texts: Sequence[str]) -> list[TokenVectors]:
+    model = embedder()
+    if isinstance(model, EmbedsTokens):
+        return model.embed_tokens(texts)
+    none = np.zeros((0, 0), dtype=np.float32)
+    return [TokenVectors(whole, (), none) for whole in (model.embed_passages(texts) if texts else ())]

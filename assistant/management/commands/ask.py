@@ -1,0 +1,151 @@
+"""`manage.py ask "…" --as EMAIL`: ask as a person, recorded like any question."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.audit import By
+from accounts.models import User
+from accounts.viewer import viewer_of
+from assistant import runner, trace
+from assistant.actions import ask
+from assistant.history import ShownAnswer, ShownCitation, shown_answer
+from assistant.models import Answer, Question, TraceStep
+from assistant.types import NotAskable
+from ingestion.embedding import EmbeddingUnavailable, embedder
+from ingestion.index import get_index
+from ingestion.index.types import IndexFailure
+
+REFUSED = 3
+"""Exit code when the documents state no answer; 1 when something went wrong."""
+
+
+class Command(BaseCommand):
+    help = "Ask a question as a person and print the answer with its footnotes. Exit code 3: no answer was found."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("question", help="the question, in quotes")
+        parser.add_argument("--as", dest="email", required=True, help="e-mail address of the person who asks")
+        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's own signature
+        user = person(options["email"])
+        try:
+            # Before anything is recorded: a server that is running holds the embedded index for itself.
+            get_index()
+            embedder()
+            question = ask(by=By.user(user), user=user, conversation=None, text=options["question"])
+        except (NotAskable, IndexFailure, EmbeddingUnavailable) as error:
+            raise CommandError(str(error)) from error
+        runner.wait(question.pk)
+        question.refresh_from_db()
+        answer = Answer.objects.filter(question=question).first()
+        if answer is None:
+            raise CommandError(question.error or "The question was not answered.")
+        shown = shown_answer(answer, viewer_of(user))
+        if options["json"]:
+            self.stdout.write(json.dumps(as_json(question, shown), ensure_ascii=False, indent=2))
+        else:
+            self.stdout.write(as_text(shown, question))
+        if shown.outcome == "refused":
+            raise SystemExit(REFUSED)
+
+
+def person(email: str) -> User:
+    """Return the active person with an e-mail address. Raises CommandError with a sentence when there is none."""
+    user = User.objects.filter(email__iexact=email.strip()).first()
+    if user is None:
+        raise CommandError(f"There is no person with the e-mail address {email}.")
+    if not user.is_active:
+        raise CommandError(f"{user.name} ({user.email}) is deactivated and may not ask or read anything.")
+    return user
+
+
+def as_text(shown: ShownAnswer, question: Question) -> str:
+    """Return an answer for reading in a terminal: sentences with [1], then the sources they stand in."""
+    lines: list[str] = []
+    for claim in shown.claims:
+        marks = "".join(f"[{number}]" for number in claim.numbers)
+        lines.append(f"{claim.words or 'No longer available to you.'} {marks}")
+    if shown.claims:
+        lines += ["", "Sources"]
+        lines += [f"  [{c.number}] {_place(c)}" for c in shown.citations]
+    if shown.refusal:
+        lines += [""] if lines else []
+        lines.append(
+            "Not found: " + "; ".join(shown.refusal.looked_for) if shown.claims else "No answer found."
+        )
+        lines.append(shown.refusal.reason)
+        if shown.refusal.sources:
+            lines.append("Looked in: " + ", ".join(shown.refusal.sources))
+        lines += [f"  - {sentence}" for sentence in shown.refusal.advice]
+    lines += [
+        "",
+        f"Answered in {shown.milliseconds:.0f} ms, no model used. Record: {trace.last_digest(question)}",
+    ]
+    return "\n".join(lines)
+
+
+def _place(citation: ShownCitation) -> str:
+    if not citation.is_available:
+        return "No longer available to you."
+    parts = [f"{citation.source} › {citation.title}"]
+    if citation.headings:
+        parts.append(" › ".join(citation.headings[-2:]))
+    if citation.page:
+        parts.append(f"page {citation.page}")
+    if citation.dated:
+        parts.append(citation.dated.isoformat())
+    return ", ".join(parts)
+
+
+def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
+    """Return an answer as JSON values: what was said, on which words, how long each stage took, and the record's digest."""
+    refusal = shown.refusal
+    return {
+        "id": str(question.public_id),
+        "question": question.text,
+        "outcome": shown.outcome,
+        "method": shown.method,
+        "claims": [
+            {
+                "text": claim.words,
+                "support": claim.support,
+                "citations": list(claim.numbers),
+                "quotes": [c.quote for c in shown.citations if c.number in claim.numbers],
+            }
+            for claim in shown.claims
+        ],
+        "citations": [
+            {
+                "number": c.number,
+                "title": c.title,
+                "source": c.source,
+                "document": c.document,
+                "headings": list(c.headings),
+                "page": c.page,
+                "start": c.start,
+                "end": c.end,
+                "quote": c.quote,
+                "why": list(c.why),
+            }
+            for c in shown.citations
+        ],
+        "refusal": None
+        if refusal is None
+        else {
+            "looked_for": list(refusal.looked_for),
+            "sources": list(refusal.sources),
+            "reason": refusal.reason,
+            "missing": list(refusal.missing),
+            "advice": list(refusal.advice),
+        },
+        "milliseconds": shown.milliseconds,
+        "steps": [
+            {"name": step.name, "ms": step.milliseconds}
+            for step in TraceStep.objects.filter(question_id=question.pk).order_by("position")
+        ],
+        "record": trace.last_digest(question),
+    }
