@@ -16,7 +16,7 @@ from accounts.viewer import Viewer
 from assistant.events import Event, events
 from assistant.history import shown_answer
 from assistant.models import Answer, Question
-from assistant.views.turns import own_question, searches_of
+from assistant.views.turns import on_one_line, own_question, searches_of
 
 # Sentences appear one after the other so that the eye can follow; never longer than a blink in all.
 PACE_SECONDS = 0.04
@@ -68,7 +68,7 @@ def _sentences(question: Question, viewer: Viewer) -> list[dict[str, object]]:
     if answer is None:
         return []
     return [
-        {"text": claim.words, "numbers": list(claim.numbers), "support": claim.support}
+        {"text": on_one_line(claim.words), "numbers": list(claim.numbers), "support": claim.support}
         for claim in shown_answer(answer, viewer).claims
         if claim.is_available
     ]

@@ -1,7 +1,8 @@
 """What the Ask desk draws: a person's own questions with their answers as they may be shown now."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from accounts.viewer import Viewer
 from assistant.events import shown_step
 from assistant.history import ShownAnswer, ShownCitation, ShownClaim, ShownTurn
 from assistant.models import Conversation, Feedback, Question, TraceStep
+from ingestion.rendering import Block, render
 
 FEEDBACK_REASONS = (
     "It does not answer what I asked",
@@ -55,6 +57,14 @@ class DeskClaim:
     support: str
     notes: tuple[ShownCitation, ...]
 
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Return the words as a table, a list or lines where the document has them so; nothing for running text."""
+        if "\n" not in self.text and not self.text.startswith("|"):
+            return ()
+        blocks = render(self.text)
+        return () if all(block.kind == "paragraph" for block in blocks) else blocks
+
     @property
     def verdict(self) -> str:
         """Return why the sentence does not simply stand."""
@@ -83,6 +93,23 @@ class DeskTurn:
         return tuple(_claim(claim, notes) for claim in self.answer.claims)
 
     @property
+    def stretches(self) -> list[list[DeskClaim]]:
+        """Return the sentences in stretches: those that run on together, and each table or list by itself."""
+        found: list[list[DeskClaim]] = []
+        for claim in self.claims:
+            if found and not claim.blocks and not found[-1][0].blocks:
+                found[-1].append(claim)
+            else:
+                found.append([claim])
+        return found
+
+    @property
+    def notes(self) -> tuple[ShownCitation, ...]:
+        """Return the footnotes with their quotes on one line."""
+        citations = self.answer.citations if self.answer else ()
+        return tuple(replace(citation, quote=on_one_line(citation.quote)) for citation in citations)
+
+    @property
     def verdicts(self) -> tuple[DeskClaim, ...]:
         """Return the sentences that need a word of warning."""
         return tuple(claim for claim in self.claims if claim.is_available and claim.support != "supported")
@@ -104,6 +131,17 @@ class DeskTurn:
 def _claim(claim: ShownClaim, notes: dict[int, ShownCitation]) -> DeskClaim:
     cited = tuple(notes[number] for number in claim.numbers if number in notes)
     return DeskClaim(claim.words, claim.is_available, claim.support, cited)
+
+
+def on_one_line(words: str) -> str:
+    """Return quoted words for places that show one line: table cells and line ends become commas and semicolons."""
+    lines = []
+    for line in words.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        told = ", ".join(cell for cell in cells if cell.strip("-: ")) if "|" in line else line.strip()
+        if told:
+            lines.append(told)
+    return "; ".join(lines) if "|" in words else " ".join(lines)
 
 
 def duration(milliseconds: float) -> str:

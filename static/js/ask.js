@@ -382,9 +382,9 @@ function walk(step) {
 
 async function copy(question) {
   const turn = document.getElementById(`q-${question}`);
-  const paragraphs = [...turn.querySelectorAll(".answer p")].map((paragraph) =>
-    [...paragraph.querySelectorAll(".claim:not(.gone, [data-support=struck])")].map((claim) =>
-      claim.querySelector(".words").textContent + [...claim.querySelectorAll(".fn")].map((link) => `[${link.textContent}]`).join("")
+  const paragraphs = [...turn.querySelectorAll(".answer > p, .claim.block")].map((stretch) =>
+    (stretch.matches(".claim") ? [stretch] : [...stretch.querySelectorAll(".claim:not(.gone)")]).filter((claim) => claim.dataset.support !== "struck").map((claim) =>
+      claim.querySelector(".words").innerText + [...claim.querySelectorAll(".fn")].map((link) => `[${link.textContent}]`).join("")
     ).join(" "));
   const notes = [...turn.querySelectorAll("a.note")].map((note) =>
     `[${note.dataset.note}] ${note.querySelector("b").textContent} (${note.querySelector(".where").textContent}) ${note.href}`);

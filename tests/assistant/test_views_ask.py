@@ -1,5 +1,6 @@
 """The Ask desk: asking, the conversation page, and who may see it."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import cast
 from urllib.parse import quote
@@ -12,7 +13,9 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Membership
 from assistant.models import Conversation, Question
+from assistant.views.turns import on_one_line
 from tests.assistant.answers import make_answer, make_question, make_refusal
+from tests.factories import make_version
 from tests.world import World
 
 TRAVEL = "The budget for travel is 40,000 euros this year."
@@ -213,3 +216,31 @@ def test_the_stream_answers_an_ended_session_with_401_and_a_sentence(world: Worl
     )
     assert response.status_code == 401
     assert "session has ended" in response.json()["detail"]
+
+
+def test_a_table_in_an_answer_is_drawn_as_a_table(world: World, alice: Client) -> None:
+    table = "| Country | Notice |\n| Germany | 6 weeks |"
+    make_version(world.documents["budget"], f"{table}\n\n{TRAVEL}", number=2)
+    question = make_answer(
+        world.alice,
+        "How much notice?",
+        [(world.documents["budget"], table), (world.documents["budget"], TRAVEL)],
+    )
+    html = alice.get(page_of(question)).content.decode()
+    answer = html.split('class="answer verbatim"', 1)[1].split('class="receipt"', 1)[0]
+    assert re.search(r"<td>6 weeks\s*</td>", answer)
+    assert "|" not in answer
+    assert TRAVEL in answer
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("Runs on\nto the next line.", "Runs on to the next line."),
+        ("| A | B |\n| --- | --- |\n| 1 | 2 |", "A, B; 1, 2"),
+        ("plain", "plain"),
+        ("", ""),
+    ],
+)
+def test_quotes_are_told_on_one_line(words: str, line: str) -> None:
+    assert on_one_line(words) == line
