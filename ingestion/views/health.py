@@ -1,5 +1,6 @@
 """How the sources are doing, in figures and words: what the Sources desk shows at a glance."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from ingestion.access import Rule, rule_of
-from ingestion.explain import admitted_by, names_of, principals_by_person, principals_in, rule_in_words
+from ingestion.explain import names_of, principals_by_person, principals_in, rule_in_words
 from ingestion.models import AccessPolicy, Document, Source, SyncItem, SyncRun
 from ingestion.progress import Progress, progress_of
 
@@ -220,16 +221,18 @@ def reach_of_sources(sources: Iterable[Source], rules: Mapping[int, Rule]) -> di
         policies.setdefault(source, set()).add(policy)
     wanted = {p for ids in policies.values() if len(ids) <= MAX_RULES for p in ids}
     loaded = _rules_of_policies(wanted)
+    # A rule looks at the principals it names and at no others, so people who hold the same of those are one case.
+    named = principals_in([*rules.values(), *loaded.values()])
+    cases = Counter(held & named for held in people.values())
     found = {}
     for source in sources:
         own, ids = rules[source.policy_id], policies.get(source.pk, set())
-        admitted = admitted_by([own], people)
-        if len(ids) > MAX_RULES:
-            found[source.pk] = Reach(len(admitted), len(ids), is_at_most=True)
-            continue
-        held = [people[user] for user in admitted]
-        count = sum(any(loaded[p].admits(principals) for p in ids) for principals in held)
-        found[source.pk] = Reach(count if ids else len(admitted), len(ids), is_at_most=not ids)
+        admitted = {held: count for held, count in cases.items() if own.admits(held)}
+        if ids and len(ids) <= MAX_RULES:
+            reading = {h: n for h, n in admitted.items() if any(loaded[p].admits(h) for p in ids)}
+            found[source.pk] = Reach(sum(reading.values()), len(ids), is_at_most=False)
+        else:
+            found[source.pk] = Reach(sum(admitted.values()), len(ids), is_at_most=True)
     return found
 
 

@@ -65,13 +65,15 @@ def sources(request: SignedInRequest) -> HttpResponse:
 def source(request: SignedInRequest, source_id: UUID) -> HttpResponse:
     """Show one source: its health, its runs, its documents, and who may read."""
     found = current_source(source_id)
-    fragment = {"now": "#now", "documents": "#documents"}.get(request.htmx.target or "", "")
-    context = _source_context(request, found)
-    response = render(request, f"ingestion/source.html{fragment}", context)
-    if fragment == "#now" and not context["is_busy"]:
-        # The run that was followed has ended: let the table of documents fetch itself once more.
-        response["HX-Trigger"] = "synced"
-    return response
+    if request.htmx.target == "now":
+        context = _now(found)
+        response = render(request, "ingestion/source.html#now", context)
+        if not context["is_busy"]:
+            # The run that was followed has ended: let the table of documents fetch itself once more.
+            response["HX-Trigger"] = "synced"
+        return response
+    fragment = "#documents" if request.htmx.target == "documents" else ""
+    return render(request, f"ingestion/source.html{fragment}", _source_context(request, found))
 
 
 @admin_only
@@ -228,6 +230,12 @@ def _upload(
 
 def _upload_context(source: Source, form: UploadForm) -> dict[str, object]:
     return {"source": source, "form": form, "rule": policy_in_words(source.policy)}
+
+
+def _now(source: Source) -> dict[str, object]:
+    """Return what the part of the page shows that follows a sync."""
+    (health,) = health_of([source])
+    return {"source": source, "health": health, "is_busy": health.open_run is not None}
 
 
 def _source_context(request: SignedInRequest, source: Source) -> dict[str, object]:
