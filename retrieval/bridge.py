@@ -5,6 +5,7 @@ not read can neither be reached nor shift a score. Measured gains in docs/retrie
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from retrieval.words import STOPWORDS
 FROM_PASSAGES = 5
 LONGEST_TITLE = 9  # words
 MOST_DOCUMENTS = 40
+MOST_ROWS = 400
+# A title that more documents than this share ("Minutes", the chapters of one handbook) names none of them.
+SAME_TITLE = 3
 CHUNKS_PER_DOCUMENT = 2
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -48,12 +52,14 @@ def find_bridges(plan: Plan, passages: Sequence[Passage], viewer: Viewer, reach:
             mentions.setdefault(key, []).append(source)
     if not mentions:
         return Bridged((), ())
-    rows = (
+    rows = list(
         Document.objects.visible_to(viewer)
         .filter(title_key__in=list(mentions))
         .values_list("pk", "title", "title_key", "is_superseded")
-        .order_by("pk")[:MOST_DOCUMENTS]
+        .order_by("pk")[:MOST_ROWS]
     )
+    shared = Counter(key for _, _, key, _ in rows)
+    rows = [row for row in rows if shared[row[2]] <= SAME_TITLE][:MOST_DOCUMENTS]
     bridges: list[Bridge] = []
     for pk, title, key, is_superseded in rows:
         # A document that names itself is no bridge: most texts repeat their own title.
