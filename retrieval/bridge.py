@@ -82,7 +82,7 @@ def title_mentions(text: str) -> set[str]:
     """
     relaxed = len(text) < 200 and text == text.lower()
     keys: set[str] = set()
-    for line in re.split(r"[\n.;:!?]+(?:\s|$)", text):
+    for line in re.split(r"[\n.;!?]+(?:\s|$)", text):
         spans = [(match.group(), match.group().lower()) for match in WORD.finditer(line)]
         for start, (word, lower) in enumerate(spans):
             if not (relaxed or word[:1].isupper() or word[:1].isdigit()):
