@@ -53,7 +53,9 @@ def numbered(draft: Draft | VerifiedAnswer, claims: list[Claim], struck: list[St
             (), (), "None of what was found could be verified, so nothing is claimed."
         )
         return VerifiedAnswer("refused", (), (), refusal, draft.method, tuple(struck))
-    return VerifiedAnswer("answered", tuple(renumbered), tuple(footnotes), None, draft.method, tuple(struck))
+    return VerifiedAnswer(
+        "answered", tuple(renumbered), tuple(footnotes), draft.refusal, draft.method, tuple(struck)
+    )
 
 
 def _stands(quote: Quote, passages: Mapping[int, Passage], struck: list[Struck]) -> bool:

@@ -286,13 +286,13 @@ def _verify_answer(
         found.append(Disagreement(0, "There is an answer that no step records."))
         return
     now = storable(record_of_answer(answer, citations))
-    for part, name in (
-        ("outcome", "outcome"), ("method", "method"), ("claims", "claims"), ("refusal", "refusal"),
-        ("citations", "footnotes"),
+    for part, words in (
+        ("outcome", "outcome is"), ("method", "method is"), ("claims", "claims are"), ("refusal", "refusal is"),
+        ("citations", "footnotes are"),
     ):  # fmt: skip
         if recorded.record.get(part) != now[part]:
             found.append(
-                Disagreement(recorded.position, f"The answer's {name} are not those the last step recorded.")
+                Disagreement(recorded.position, f"The answer's {words} not what the last step recorded.")
             )
     expected = Question.State.ANSWERED if answer.outcome == "answered" else Question.State.REFUSED
     if question.state != expected:

@@ -149,6 +149,7 @@ class VerifiedAnswer:
     """An answer whose every quote was found, character for character, in the passage it cites.
 
     `footnotes` are all its quotes once, in the order of their numbers; refused answers have neither claims nor footnotes.
+    An answered one with a refusal answers some parts of the question, and the refusal speaks of the others.
     """
 
     outcome: Outcome

@@ -25,7 +25,7 @@ WEIGHTS: Mapping[str, float] = {
     "phrases": 0.5,
     "kind": 0.45,
     "rank": 1.2,
-    "title": 0.3,
+    "title": 0.5,
 }
 """meaning: cosine of question and sentence. wording: each question word held against its nearest word of the sentence.
 around: share of the question's telling words in the sentence, the one before it, and the titles. phrases: pairs of

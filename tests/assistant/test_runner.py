@@ -1,0 +1,167 @@
+"""Runs in the background: every step is a row before anybody hears of it, and every run ends in one state and one event."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.audit import By
+from accounts.models import AuditEvent, Membership
+from assistant import actions, runner, trace
+from assistant.models import Answer, Citation, Question, TraceStep
+from ingestion.index import close_index
+from ingestion.models import Document
+from retrieval.types import Step
+from tests.assistant.answers import make_question
+from tests.assistant.asking import asked, index_of_its_own, indexed, indexed_world
+from tests.world import World
+
+__all__ = ["index_of_its_own", "indexed"]  # fixtures: pytest finds them by name
+
+TRAVEL = "What is the budget for travel this year?"
+
+
+def last_event() -> AuditEvent:
+    event = AuditEvent.objects.order_by("position").last()
+    assert event is not None
+    return event
+
+
+def test_an_answer_is_written_with_its_footnotes_steps_and_one_event(indexed: World) -> None:
+    question = asked(indexed.alice, TRAVEL)
+    assert question.state == Question.State.ANSWERED
+    assert question.finished_at
+    assert Citation.objects.filter(answer=question.answer, number=1).exists()
+    names = list(TraceStep.objects.filter(question_id=question.pk).values_list("name", flat=True))
+    assert names == [
+        "screen", "plan", "search", "gate", "bridge", "rerank", "context", "answer", "verify", "record",
+    ]  # fmt: skip
+    event = last_event()
+    assert (event.type, event.actor) == ("question.answered", f"user:{indexed.alice.pk}")
+    assert event.details["last_digest"] == trace.last_digest(question)
+    assert event.details["outcome"] == "answered"
+
+
+def test_a_refusal_is_an_answer_too(indexed: World) -> None:
+    question = asked(indexed.charlie, "Who founded Atlantis?")
+    assert question.state == Question.State.REFUSED
+    assert question.answer.refusal["missing"] == ["Atlantis"]
+    assert last_event().type == "question.refused"
+
+
+def test_the_answer_keeps_no_words_of_the_document(indexed: World) -> None:
+    answer = asked(indexed.alice, TRAVEL).answer
+    assert all(claim["text"] is None for claim in answer.claims)
+
+
+def test_a_right_lost_while_the_answer_was_made_strikes_what_rested_on_it(
+    indexed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = runner._keep
+
+    def revoke_after_verification(question: Question, step: Step) -> None:
+        keep(question, step)
+        if step.name == "verify":
+            Membership.objects.filter(user=indexed.bob).delete()
+
+    monkeypatch.setattr(runner, "_keep", revoke_after_verification)
+    question = asked(indexed.bob, TRAVEL)
+    assert question.state == Question.State.REFUSED
+    assert not Citation.objects.exists()
+    record = TraceStep.objects.get(question_id=question.pk, name="record").record
+    assert record["struck"]
+    assert {w["reason"] for w in record["withheld"]} == {"not_permitted"}
+
+
+def test_a_stage_that_breaks_is_recorded_and_said_in_a_sentence(
+    indexed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError("secret words of a document")
+
+    monkeypatch.setattr("assistant.pipeline.extract", broken)
+    question = asked(indexed.alice, TRAVEL)
+    assert (question.state, question.error) == (Question.State.FAILED, runner.FAILED)
+    step = TraceStep.objects.filter(question_id=question.pk).order_by("position").last()
+    assert step is not None
+    assert (step.name, step.record["after"], step.record["error"]) == (
+        "failed",
+        "context",
+        "ZeroDivisionError",
+    )
+    assert "secret" not in str(step.record)
+    assert last_event().type == "question.failed"
+    assert not Answer.objects.exists()
+    assert trace.verify_record(question).is_intact
+
+
+def test_an_index_that_cannot_be_asked_says_so_itself(
+    indexed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingestion.index.types import IndexUnavailable
+
+    def down() -> None:
+        raise IndexUnavailable("The search index cannot be reached.")
+
+    monkeypatch.setattr("retrieval.search.get_index", down)
+    assert asked(indexed.alice, TRAVEL).error == "The search index cannot be reached."
+
+
+def test_a_run_whose_question_was_closed_meanwhile_writes_nothing_more(
+    indexed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = runner._keep
+
+    def close_after_gate(question: Question, step: Step) -> None:
+        keep(question, step)
+        if step.name == "gate":
+            assert runner.close_interrupted(timedelta(0)) == 1
+
+    monkeypatch.setattr(runner, "_keep", close_after_gate)
+    question = asked(indexed.alice, TRAVEL)
+    assert question.state == Question.State.INTERRUPTED
+    last = TraceStep.objects.filter(question_id=question.pk).order_by("position").last()
+    assert last is not None
+    assert last.name == "gate"
+    assert trace.verify_record(question).is_intact
+
+
+def test_a_question_whose_heart_stopped_is_closed_with_a_sentence(world: World) -> None:
+    question = actions.ask(by=By.user(world.alice), user=world.alice, conversation=None, text=TRAVEL)
+    Question.objects.filter(pk=question.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert runner.close_interrupted() == 1
+    question.refresh_from_db()
+    assert (question.state, question.error) == (Question.State.INTERRUPTED, runner.INTERRUPTED)
+    assert last_event().type == "question.interrupted"
+    assert runner.close_interrupted() == 0
+
+
+def test_a_question_whose_heart_beats_is_left_alone(world: World) -> None:
+    make_question(world.alice, TRAVEL)
+    assert runner.close_interrupted() == 0
+
+
+def test_a_finished_question_is_not_answered_twice(indexed: World) -> None:
+    question = asked(indexed.alice, TRAVEL)
+    steps = TraceStep.objects.count()
+    runner.run(question.pk)
+    assert TraceStep.objects.count() == steps
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_questions_are_answered_in_threads_of_their_own(index_of_its_own: None, settings: Settings) -> None:
+    world = indexed_world()
+    questions = [
+        actions.ask(by=By.user(user), user=user, conversation=None, text=TRAVEL)
+        for user in (world.alice, world.bob, world.charlie)
+    ]
+    for question in questions:
+        runner.wait(question.pk, 60)
+        question.refresh_from_db()
+    assert [question.state for question in questions] == ["answered", "answered", "refused"]
+    assert all(trace.verify_record(question).is_intact for question in questions)
+    budget = Document.objects.get(pk=world.documents["budget"].pk)
+    assert not Citation.objects.filter(document_id=budget.pk, answer__question=questions[2]).exists()
+    close_index()
