@@ -9,7 +9,7 @@ happens here. Everything that matters is a committed row: a run that is cut off 
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from django.db import DatabaseError, transaction
@@ -40,7 +40,7 @@ AHEAD = 4
 TICK_SECONDS = 0.5
 
 
-def sync(run_id: int) -> Iterator[SyncItem | None]:
+def sync(run_id: int) -> Generator[SyncItem | None, None, None]:
     """Carry out a run, or what is left of it, yielding each item as it finishes and None as a sign of life.
 
     Yields nothing when the run is not to be carried out now. Never raises for what a source or a file is like: that
@@ -127,7 +127,7 @@ class _Syncing:
                     self._await_index(settled.version, settled.chunks)
                 if self._unindexed_chunks >= outbox.SLICE_CHUNKS:
                     yield from self._index_read()
-                yield self._beat(settled.item)
+                yield self._beat(settled.item if settled.version is None else None)
         finally:
             reader.shutdown(wait=False, cancel_futures=True)
 

@@ -22,8 +22,14 @@ def run_sync(run_id: int) -> None:
 def deliver_outbox() -> None:
     """Bring the index in line with what the database says is still to be delivered."""
     from ingestion import outbox, pipeline
+    from ingestion.embedding import EmbeddingUnavailable
+    from ingestion.index.types import IndexFailure
 
-    outbox.deliver(stop=pipeline.stopping.is_set)
+    try:
+        outbox.deliver(stop=pipeline.stopping.is_set)
+    except (IndexFailure, EmbeddingUnavailable) as error:
+        # What is due stays due; the sentence says what is in the way, a traceback every few seconds would not.
+        log.warning("The index could not be brought up to date: %s", error)
 
 
 @shared_task

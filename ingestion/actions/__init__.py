@@ -1,6 +1,5 @@
 """What people do to sources and documents. Each action is atomic, takes `by=` and leaves exactly one audit event."""
 
-from ingestion.actions.base import NotPossible
 from ingestion.actions.documents import change_document_access, remove_document, upload_document
 from ingestion.actions.sources import (
     change_source,
@@ -18,6 +17,7 @@ from ingestion.actions.syncs import (
     retry_failed,
     retry_item,
 )
+from ingestion.locking import NotPossible
 
 __all__ = [
     "NotPossible",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.audit import By
 from ingestion import outbox, storage, tasks
 from ingestion.access import Rule, intern_policy
-from ingestion.actions.base import (
+from ingestion.locking import (
     Details,
     NotPossible,
     enqueue,

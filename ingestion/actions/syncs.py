@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.audit import By
 from ingestion import tasks
-from ingestion.actions.base import (
+from ingestion.locking import (
     Details,
     NotPossible,
     close,

@@ -107,12 +107,12 @@ def databases(db: None, tmp_path: Path) -> Iterator[list[str]]:
     names = [f"footnote_recovery_{os.getpid()}_{number}" for number in range(2)]
     with psycopg.connect(f"postgresql://{login}/postgres", autocommit=True) as admin:
         for name in names:
-            admin.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+            admin.execute(f'CREATE DATABASE "{name}"')
         try:
             yield [f"postgresql://{login}/{name}" for name in names]
         finally:
             for name in names:
-                admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+                admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def write_shelf(shelf: Path) -> None:
