@@ -26,7 +26,8 @@ def words_of(record: Json, name: str) -> str:
 def number_of(record: Json, name: str) -> float:
     """Return the number under a name."""
     found = record.get(name)
-    return float(found) if isinstance(found, int | float) else 0.0
+    # Bounded: JSON has numbers that no float holds, and NaN.
+    return float(found) if isinstance(found, int | float) and abs(found) < 1e15 else 0.0
 
 
 def whole_of(record: Json, name: str) -> int:
