@@ -334,7 +334,7 @@ def test_the_timeline_itself_marks_a_changed_step(question: Question, client: Cl
 def test_a_changed_answer_is_named(question: Question, client: Client) -> None:
     Answer.objects.filter(question=question).update(method="divination")
     html = verify(client, question, HX_Request="true").content.decode()
-    assert "The answer's method are not those the last step recorded." in unescape(html)
+    assert "not what the last step recorded" in unescape(html)
 
 
 # --- The table ----------------------------------------------------------------------------------------------------
