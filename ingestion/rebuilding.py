@@ -100,7 +100,7 @@ def rebuild(report: Report | None = None) -> int:
 
 
 def _rebuild_folder(folder: Path, chunks: Sequence[int], report: Report | None) -> None:
-    from ingestion.index.edge import hold
+    from ingestion.index.folder import hold
 
     close_index()
     # Held to the end: what somebody indexed into the old folder meanwhile would be lost with it.

@@ -1,11 +1,10 @@
 """The index inside this process, on Qdrant Edge: Qdrant's engine as a library, one folder, one process.
 
-Measured with 100,000 chunks on two cores: see docs/operations.
+Recall under a filter and the cost of the search are measured where the constants are.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,14 +13,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingestion.index.folder import hold
 from ingestion.index.types import (
     PAYLOAD_KEYS,
     ChunkScores,
-    IndexBusy,
     IndexCorrupt,
     IndexEntry,
     IndexFilter,
@@ -216,20 +215,6 @@ class EdgeIndex:
             raise IndexUnavailable(f"The search index in {self.folder} failed: {error}") from error
 
 
-def erase(folder: Path) -> None:
-    """Remove the index in a folder, so that the next opening creates an empty one.
-
-    Raises IndexBusy when a process has it open.
-    """
-    with hold(folder):
-        for name in ("shard", "shard.new", "index.json"):
-            target = folder / name
-            if target.is_dir():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
-
-
 @lru_cache(maxsize=1)
 def keyword_model() -> qdrant_edge.Bm25:
     """Return the BM25 weigher that every index uses, embedded or on a server."""
@@ -265,26 +250,6 @@ def payload_of(point: IndexPoint) -> dict[str, int]:
         "policy": int(point.policy),
         "superseded": int(point.superseded),
     }
-
-
-def hold(folder: Path) -> IO[str]:
-    """Take the folder for this process; closing what is returned, or the process ending, gives it back."""
-    folder.mkdir(parents=True, exist_ok=True)
-    held = (folder / "lock").open("a+")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        held.seek(0)
-        owner = held.read().strip() or "unknown"
-        held.close()
-        raise IndexBusy(
-            f"The search index in {folder} is in use by another process (process id {owner}). Only one process at a "
-            "time can open it: stop the other one, send this work through it, or use a Qdrant server for several."
-        ) from error
-    held.truncate(0)
-    held.write(f"{os.getpid()}\n")
-    held.flush()
-    return held
 
 
 def _open_shard(folder: Path, dimensions: int, model: str) -> qdrant_edge.EdgeShard:

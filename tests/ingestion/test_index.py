@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion.index.edge import EdgeIndex, erase
+from ingestion.index.edge import EdgeIndex
+from ingestion.index.folder import erase
 from ingestion.index.server import ServerIndex
 from ingestion.index.types import (
     PAYLOAD_KEYS,

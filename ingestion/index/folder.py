@@ -1,0 +1,45 @@
+"""The folder of an embedded index: one process at a time, and a way to start over."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+from ingestion.index.types import IndexBusy
+
+
+def hold(folder: Path) -> IO[str]:
+    """Take the folder for this process; closing what is returned, or the process ending, gives it back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.seek(0)
+        owner = held.read().strip() or "unknown"
+        held.close()
+        raise IndexBusy(
+            f"The search index in {folder} is in use by another process (process id {owner}). Only one process at a "
+            "time can open it: stop the other one, send this work through it, or use a Qdrant server for several."
+        ) from error
+    held.truncate(0)
+    held.write(f"{os.getpid()}\n")
+    held.flush()
+    return held
+
+
+def erase(folder: Path) -> None:
+    """Remove the index in a folder, so that the next opening creates an empty one.
+
+    Raises IndexBusy when a process has it open.
+    """
+    with hold(folder):
+        for name in ("shard", "shard.new", "index.json"):
+            target = folder / name
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
