@@ -146,7 +146,7 @@ def is_full(error: BaseException) -> bool:
         if isinstance(seen, OSError) and seen.errno in _FULL:
             return True
         # What the databases say: SQLite has this one message for it, PostgreSQL the class 53 "disk full".
-        if getattr(seen, "sqlite_errorname", "") in {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}:
+        if getattr(seen, "sqlite_errorname", "") == "SQLITE_FULL":
             return True
         if getattr(seen, "sqlstate", "") == "53100":
             return True
