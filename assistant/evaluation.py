@@ -140,10 +140,12 @@ def _ask(
 
 def _extract(asked: Asked, plan: Plan, ranked: Sequence[Ranked]) -> None:
     from assistant.answering.extractive import extract
+    from assistant.context import build_context
 
-    draft = extract(plan, ranked)
+    draft = extract(plan, build_context(ranked))
     asked.quotes = [quote.text for claim in draft.claims for quote in claim.quotes]
     asked.refused = draft.outcome == "refused"
+    asked.stated = draft.stated
 
 
 def _holds(gold: tuple[str, ...], quotes: Sequence[str]) -> bool:

@@ -5,13 +5,13 @@ The record keeps for auditors what was withheld; nothing of that is in an event.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import connection
 from django.utils import timezone
 
 from accounts.viewer import Viewer
@@ -39,7 +39,7 @@ class Event:
     is_final: bool = False
 
 
-async def events(question: Question, viewer: Viewer, after: int = 0) -> AsyncIterator[Event]:
+async def events(question: Question, viewer: Viewer, after: int = 0) -> AsyncGenerator[Event, None]:
     """Yield what happened to a question after step `after`, then what happens, until it is finished.
 
     The first event comes at once. Leaving the iterator does not stop the run. The caller has made sure that the question
@@ -97,7 +97,9 @@ def _look(question_id: int, viewer: Viewer, after: int) -> list[Event]:
             found.append(Event(last, "done", data, is_final=True))
         return found
     finally:
-        close_old_connections()
+        # A stream lives for as long as its reader; a connection to the database must not.
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 def _has_stopped(question: Question) -> bool:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from accounts.audit import By, record
@@ -225,15 +225,20 @@ def fail(question: Question, stage: str, kind: str, sentence: str) -> None:
 
 
 def close_interrupted(older_than: timedelta = STALE) -> int:
-    """Close questions whose heartbeat stopped longer ago than `older_than`, and return how many there were.
-
-    At the start of the only process that answers questions, `timedelta(0)` closes all that its predecessor left.
-    """
+    """Close questions whose heartbeat stopped longer ago than `older_than`, and return how many there were."""
     limit = timezone.now() - older_than
     stopped = list(
         Question.objects.filter(state=Question.State.RUNNING, heartbeat_at__lte=limit).order_by("pk")
     )
     return sum(_interrupt(question) for question in stopped if question.pk not in _futures)
+
+
+def take_up_after_restart() -> int:
+    """Close at the start of a serving process what the one before left unanswered; return how many there were.
+
+    SQLite means that there is no other process, so none of them can be alive; else only stopped hearts tell.
+    """
+    return close_interrupted(timedelta(0) if connection.vendor == "sqlite" else STALE)
 
 
 def _interrupt(question: Question) -> bool:

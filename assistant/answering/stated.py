@@ -69,17 +69,16 @@ class Verdict:
 def specifics_of(question: str) -> Specifics:
     """Return what a question turns on. A question typed wholly in capitals, or in none, names nothing."""
     first = NAME.search(question)
-    lowered = question.lower()
     shouted = question == question.upper()
+    amounts = {word for match in AMOUNT.finditer(question) for word in words_of(match.group())}
     names = []
     for match in NAME.finditer(question):
-        word = match.group()
+        word, lower = match.group(), match.group().lower()
         is_first = first is not None and match.start() == first.start()
-        if word[:1].isupper() and word.lower() not in ORDINARY and not shouted and not is_first:
+        if word[:1].isupper() and not (shouted or is_first or lower in ORDINARY or lower in amounts):
             names.append(re.sub(r"['’]s$", "", word))
-    amounts = {word for match in AMOUNT.finditer(question) for word in words_of(match.group())}
     numbers = [word for word in words_of(question) if any(c.isdigit() for c in word) and word not in amounts]
-    negated = bool(DENYING.search(lowered)) and bool(ASKS_FOR_WHAT_IS_NOT.match(lowered))
+    negated = bool(DENYING.search(question)) and bool(ASKS_FOR_WHAT_IS_NOT.match(question))
     return Specifics(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(numbers)), negated)
 
 

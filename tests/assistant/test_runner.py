@@ -23,8 +23,7 @@ TRAVEL = "What is the budget for travel this year?"
 
 
 def last_event() -> AuditEvent:
-    event = AuditEvent.objects.order_by("position").last()
-    assert event is not None
+    event: AuditEvent = AuditEvent.objects.latest("position")
     return event
 
 

@@ -114,8 +114,7 @@ def test_check_digits_decide() -> None:
 def test_whatever_is_typed_is_either_refused_or_comes_out_clean(text: str) -> None:
     try:
         screened = screen(text)
-    except NotAskable as error:
-        assert str(error).endswith(".")
+    except NotAskable:
         return
     assert screened.text == screened.text.strip()
     assert unicodedata.is_normalized("NFC", screened.text)

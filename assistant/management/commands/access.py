@@ -1,10 +1,12 @@
 """`manage.py access DOCUMENT --as EMAIL`: may this person read this document, and why."""
 
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
 from accounts.audit import By, record
 from assistant.management.commands.ask import person
@@ -45,12 +47,11 @@ class Command(BaseCommand):
 def named(name: str) -> Document:
     """Return the one document with this public id, external id or title. Raises CommandError when it is none or many."""
     documents = Document.objects.select_related("source__policy", "policy")
-    try:
-        lookups = [{"public_id": UUID(name)}]
-    except ValueError:
-        lookups = []
-    for lookup in (*lookups, {"external_id": name}, {"title__iexact": name}):
-        found = list(documents.filter(**lookup).order_by("removed_at", "pk")[: MOST_NAMED + 1])
+    lookups = [Q(external_id=name), Q(title__iexact=name)]
+    with suppress(ValueError):  # what is not an id is a name
+        lookups.insert(0, Q(public_id=UUID(name)))
+    for lookup in lookups:
+        found = list(documents.filter(lookup).order_by("removed_at", "pk")[: MOST_NAMED + 1])
         if len(found) == 1:
             document: Document = found[0]
             return document

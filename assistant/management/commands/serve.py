@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from assistant import demo
+from assistant import demo, runner
 from assistant.serving import TaskThreads
 from ingestion import outbox, pipeline, schedule
 from ingestion.data_folder import DataFolderBusy, alone_on_data_folder
@@ -60,6 +60,7 @@ class Command(BaseCommand):
             tasks = None
             if settings.TASKS_IN_PROCESS:
                 schedule.take_up_after_restart()
+                runner.take_up_after_restart()
                 tasks = TaskThreads()
             # The port given may be 0: any free one.
             self._greet(host, listener.getsockname()[1])

@@ -1,0 +1,200 @@
+"""Extractive answering: which sentences are chosen, how much of the text they take along, and when none is."""
+
+import pytest
+
+from accounts.viewer import EVERYONE
+from assistant.answering.expected import holds, kind_of
+from assistant.answering.extractive import extract
+from assistant.answering.stated import specifics_of
+from assistant.context import build_context
+from assistant.types import Draft
+from ingestion.access import Rule
+from ingestion.models import Chunk
+from retrieval.gate import pass_gate
+from retrieval.planning import RulePlanner
+from retrieval.types import Ranked
+from tests.assistant.asking import index_of_its_own
+from tests.factories import make_document
+from tests.world import World
+
+__all__ = ["index_of_its_own"]  # a fixture: pytest finds it by name
+
+
+@pytest.fixture(autouse=True)
+def a_quick_embedder(index_of_its_own: None) -> None:
+    """Every test here compares words with the embedder that takes microseconds."""
+
+
+def drafted(world: World, question: str, *texts: str, title: str = "Page") -> Draft:
+    """Return the draft for a question whose context is these texts, a document each."""
+    chunks: list[int] = []
+    for number, text in enumerate(texts):
+        name = f"page {number}"
+        document = make_document(world.sources["open"], name, text, Rule.of({EVERYONE}), title=title)
+        chunks += Chunk.objects.filter(version__document=document).values_list("pk", flat=True)
+    passages = pass_gate(chunks, world.viewer("charlie")).passages
+    ranked = [Ranked(passage, 1.0 - n / 100, (), None) for n, passage in enumerate(passages)]
+    return extract(RulePlanner().plan(question, ()), build_context(ranked))
+
+
+def quotes(draft: Draft) -> list[list[str]]:
+    return [[quote.text for quote in claim.quotes] for claim in draft.claims]
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("When does the office open?", "time"),
+        ("In which year was the company founded?", "time"),
+        ("How long is the notice period?", "time"),
+        ("How many days of leave do I get?", "amount"),
+        ("What is the hotel limit in London?", "amount"),
+        ("Who approves travel?", "person"),
+        ("Where do visitors park?", "place"),
+        ("Which city is the warehouse in?", "place"),
+        ("Why is the door locked?", "reason"),
+        ("May I bring a dog?", "yes_no"),
+        ("Is it known when the office opens?", "time"),
+        ("What is a purchase order?", "any"),
+    ],
+)
+def test_the_kind_of_answer_is_read_off_the_question(question: str, kind: str) -> None:
+    assert kind_of(question) == kind
+
+
+def test_what_the_question_itself_names_does_not_answer_it() -> None:
+    question = "When did the 2019 review end?"
+    assert holds("time", "The 2019 review ended well.", question) == 0.0
+    assert holds("time", "The 2019 review ended in June.", question) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "names", "numbers", "is_negated"),
+    [
+        ("What did Ada Lovelace write in 1843?", ("Ada", "Lovelace"), ("1843",), False),
+        ("What applies to a purchase of EUR 20,000?", (), (), False),
+        ("What if I stay 3 nights?", (), (), False),
+        ("Which costs are not covered?", (), (), True),
+        ("What if I have not got a badge?", (), (), False),
+        ("WHO APPROVES TRAVEL?", (), (), False),
+    ],
+)
+def test_what_a_question_turns_on(
+    question: str, names: tuple[str, ...], numbers: tuple[str, ...], is_negated: bool
+) -> None:
+    found = specifics_of(question)
+    assert (found.names, found.numbers, found.is_negated) == (names, numbers, is_negated)
+
+
+def test_the_sentence_that_answers_comes_first(world: World) -> None:
+    draft = drafted(
+        world,
+        "When does the canteen serve lunch?",
+        "The canteen was painted. The canteen serves lunch from noon. It is popular.",
+    )
+    assert quotes(draft)[0] == ["The canteen serves lunch from noon."]
+    assert draft.claims[0].text is None
+
+
+def test_a_sentence_that_leans_back_brings_the_one_before(world: World) -> None:
+    text = "The badge office is in the cellar. It opens at nine on weekdays. Bring a photograph."
+    draft = drafted(world, "When does it open, the badge office?", text)
+    assert ["The badge office is in the cellar. It opens at nine on weekdays."] in quotes(draft)
+
+
+def test_sentences_that_say_the_same_are_one_claim_with_a_footnote_each(world: World) -> None:
+    same = "Visitors park behind the main building on weekdays."
+    draft = drafted(
+        world,
+        "Where do visitors park on weekdays?",
+        f"{same} The gate closes at ten in the evening.",
+        f"Welcome to all guests of our company in Leeds. {same}",
+    )
+    assert quotes(draft)[0] == [same, same]
+
+
+def test_an_announced_list_is_quoted_with_what_announces_it(world: World) -> None:
+    text = "For a new badge you need:\n- a photograph\n- your contract\n\nThe office is shut on Fridays."
+    draft = drafted(world, "What do I need for a new badge?", text.replace("\n\n", "\n"))
+    assert any(
+        "you need:\n- a photograph\n- your contract" in quote for claim in quotes(draft) for quote in claim
+    )
+
+
+def test_a_row_is_quoted_with_its_table(world: World) -> None:
+    table = "| Place | Limit per night |\n| London | GBP 185 |\n| Paris | EUR 190 |"
+    draft = drafted(world, "What is the limit per night in London?", f"Hotels are booked online.\n{table}")
+    assert quotes(draft)[0] == [table]
+
+
+def test_headings_questions_and_pointers_are_not_quoted(world: World) -> None:
+    text = "# Parking\nWhere do visitors park?\nSee Parking Policy.\nVisitors park behind the building."
+    draft = drafted(world, "Where do visitors park?", text, title="Parking")
+    assert quotes(draft) == [["Visitors park behind the building."]]
+
+
+def test_quotes_are_the_texts_own_characters(world: World) -> None:
+    draft = drafted(world, "Who approves travel?", "Travel is approved by the team lead.\n\nNobody else may.")
+    for claim in draft.claims:
+        for quote in claim.quotes:
+            chunk = Chunk.objects.select_related("version").get(pk=quote.chunk)
+            assert chunk.version.text[quote.start : quote.end] == quote.text
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("What did Napoleon say about the canteen lunch?", ("Napoleon",)),
+        ("When did the canteen serve lunch in 1812?", ("1812",)),
+    ],
+)
+def test_a_name_or_number_that_stands_nowhere_near_is_a_refusal_that_names_it(
+    world: World, question: str, missing: tuple[str, ...]
+) -> None:
+    draft = drafted(world, question, "The garden is green. Trains run hourly. Lunch costs little.")
+    assert draft.outcome == "refused"
+    assert draft.refusal is not None
+    assert draft.refusal.missing == missing
+    assert f"“{missing[0]}”" in draft.refusal.reason
+
+
+def test_what_is_not_asked_of_a_text_that_only_says_what_is(world: World) -> None:
+    draft = drafted(
+        world, "Which costs are not covered?", "Hotel costs are covered. Train costs are covered."
+    )
+    assert draft.outcome == "refused"
+
+
+def test_a_text_that_says_what_is_not_answers_it(world: World) -> None:
+    draft = drafted(
+        world, "Which costs are not covered?", "Hotel costs are covered. Minibar costs are not covered."
+    )
+    assert ["Minibar costs are not covered."] in quotes(draft)
+
+
+def test_without_passages_the_answer_is_a_refusal(world: World) -> None:
+    draft = drafted(world, "Where do visitors park?")
+    assert (draft.outcome, draft.claims) == ("refused", ())
+
+
+def test_at_most_five_sentences_are_quoted(world: World) -> None:
+    text = " ".join(f"Visitors park at the gate number {n} on day {n}." for n in range(20))
+    assert len(drafted(world, "Where do visitors park?", text).claims) <= 5
+
+
+def test_answering_twice_gives_the_same_answer(world: World) -> None:
+    text = "Visitors park behind the building. Trucks park in front."
+    first = drafted(world, "Where do visitors park?", text)
+    assert [c.quotes[0].text for c in first.claims] == [
+        c.quotes[0].text for c in drafted_again(world, "Where do visitors park?").claims
+    ]
+
+
+def drafted_again(world: World, question: str) -> Draft:
+    """Return the draft from the documents that `drafted` made before."""
+    chunks = Chunk.objects.filter(version__document__external_id__startswith="page").values_list(
+        "pk", flat=True
+    )
+    passages = pass_gate(list(chunks), world.viewer("charlie")).passages
+    ranked = [Ranked(passage, 1.0 - n / 100, (), None) for n, passage in enumerate(passages)]
+    return extract(RulePlanner().plan(question, ()), build_context(ranked))
