@@ -51,8 +51,9 @@ LEADS_ON = re.compile(
 )
 # Asking how things were: only then are superseded documents searched.
 PAST = re.compile(
-    r"\b(?:previous(?:ly)?|former(?:ly)?|old(?:er)? (?:policy|version|rule|rules|limit|guideline)|earlier version|used to|superseded|"
-    r"outdated|historical(?:ly)?|no longer|in the past|last year'?s?|before (?:19|20)\d\d|"
+    r"\b(?:previous(?:ly)?|former(?:ly)?|old(?:er)? (?:policy|version|rule|rules|limit|guideline)|earlier version|used to|"
+    r"superseded|was replaced|were replaced|outdated|historical(?:ly)?|no longer|in the past|last year'?s?|before (?:19|20)\d\d|"
+    r"(?:policy|rules?|handbook|guidelines?|version|edition) (?:of|from) (?:19|20)\d\d|"
     r"(?:what|how) (?:has |have |did )?.{0,60}\bchange[ds]?\b|was the .{0,60}\b(?:in|until|between) (?:\w+ )?(?:19|20)\d\d)",
     re.IGNORECASE,
 )

@@ -3,12 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from retrieval.bridge import Bridged
+from retrieval.proximity import neighbours_kept, placed_stems, within_one_window
 from retrieval.search import SearchResults
 from retrieval.types import Candidate, Passage, Plan, Ranked
 from retrieval.words import coverage, rarity, stems_of
 
 # Weights of the features; each feature lies in [0, 1]. Flat around these values on every suite (docs/retrieval.md).
-WEIGHTS: Mapping[str, float] = {"fused": 1.0, "coverage": 0.1, "bridge": 0.4}
+WEIGHTS: Mapping[str, float] = {
+    "fused": 1.0,  # what the index scored
+    "neighbours": 0.1,  # the question's neighbouring words are neighbours here
+    "window": 0.1,  # the question's words stand close together here
+    "title": 0.05,  # the title and headings speak of the question's words
+    "bridge": 0.4,  # the question or a good passage names this document
+}
 # A stem that no passage in the pool holds is rarer than any that one does.
 UNSEEN = 6.0
 
@@ -23,10 +30,9 @@ def rank(
     """Return every permitted passage once, best first."""
     direct = {candidate.chunk: candidate for candidate in results.candidates()}
     over_bridge = {candidate.chunk: candidate for candidate in bridged.candidates}
-    stems = {
-        p.chunk: stems_of(f"{p.title} {' '.join(p.headings)} {p.text}") for p in (*passages, *bridge_passages)
-    }
-    weights = rarity(stems.values())
+    placed = {p.chunk: placed_stems(p.text) for p in (*passages, *bridge_passages)}
+    above = {p.chunk: stems_of(" ".join((p.title, *p.headings))) for p in (*passages, *bridge_passages)}
+    weights = rarity([*above[chunk], *(stem for _, stem in held)] for chunk, held in placed.items())
     wanted = stems_of(plan.standalone)
     bridges = {bridge.document: bridge for bridge in bridged.bridges}
     best_of_bridge = _best_chunks(bridged.candidates)
@@ -37,7 +43,9 @@ def rank(
         candidate = direct.get(passage.chunk)
         features = {
             "fused": candidate.fused if candidate else 0.0,
-            "coverage": coverage(wanted, stems[passage.chunk], weights, UNSEEN),
+            "neighbours": neighbours_kept(wanted, placed[passage.chunk], weights, UNSEEN),
+            "window": within_one_window(wanted, placed[passage.chunk], weights, UNSEEN),
+            "title": coverage(wanted, above[passage.chunk], weights, UNSEEN),
         }
         bridge = bridges.get(passage.document)
         via = ""

@@ -11,7 +11,7 @@ from ingestion.access import Reach, reach_of
 from ingestion.embedding import embedder
 from ingestion.index import get_index
 from ingestion.index.types import IndexFilter, Vector
-from retrieval.fusion import fuse
+from retrieval.fusion import fuse, missing
 from retrieval.types import Candidate, Plan, SubQuery
 
 # Asked of each retriever per sub-query, and kept of their union. Wide enough for the second hop, small enough to gate.
@@ -77,11 +77,17 @@ def index_filter(reach: Reach, plan: Plan, documents: frozenset[int] | None = No
 
 
 def search_texts(texts: Sequence[str], where: IndexFilter, limit: int) -> list[list[Candidate]]:
-    """Return the fused candidates of each text, in one round trip to the index."""
+    """Return the fused candidates of each text: one round trip to find them, one each to complete their scores."""
     if where.is_empty:
         return [[] for _ in texts]
     queries = [(query_vector(text, settings.EMBEDDING_MODEL), text) for text in texts]
-    return [list(fuse(hits)) for hits in get_index().search_many(queries, where, limit)]
+    index = get_index()
+    fused = []
+    for (vector, text), hits in zip(queries, index.search_many(queries, where, limit), strict=True):
+        # What only one retriever found gets its true other score, so that a list's length decides nothing.
+        exact = index.scores(vector, text, missing(hits), where)
+        fused.append(list(fuse(hits, exact=exact)))
+    return fused
 
 
 @lru_cache(maxsize=512)
