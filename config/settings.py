@@ -183,7 +183,9 @@ CELERY_BEAT_SCHEDULE = {
 # `manage.py serve` starts a worker thread and beat when the broker lives in this process.
 TASKS_IN_PROCESS = CELERY_BROKER_URL.startswith("memory://")
 if CELERY_BROKER_URL == "memory://":
-    CELERY_BROKER_URL = "memory://localhost/"  # the same, named in a way that does not draw a warning per process
+    CELERY_BROKER_URL = (
+        "memory://localhost/"  # the same, named in a way that does not draw a warning per process
+    )
 
 # --- The index: Qdrant Edge in this process, or a Qdrant server. --------------------------------------------------
 QDRANT_URL = env.text("QDRANT_URL")

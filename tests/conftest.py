@@ -1,6 +1,7 @@
 """Fixtures every test may use."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,15 +14,17 @@ from tests.world import World, make_world
 @pytest.fixture(scope="session", autouse=True)
 def records_may_be_emptied_between_tests() -> Iterator[None]:
     """Lift the append-only triggers while a transactional test's tables are flushed, and only then."""
-    teardown = TransactionTestCase._fixture_teardown
+    # Any: the stubs do not know this method, which is Django's own place to undo fixtures.
+    case_class: Any = TransactionTestCase
+    teardown = case_class._fixture_teardown
 
     def lifted_teardown(case: TransactionTestCase) -> None:
         with all_lifted(connection):
             teardown(case)
 
-    TransactionTestCase._fixture_teardown = lifted_teardown  # type: ignore[method-assign]
+    case_class._fixture_teardown = lifted_teardown
     yield
-    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+    case_class._fixture_teardown = teardown
 
 
 @pytest.fixture

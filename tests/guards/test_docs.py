@@ -11,7 +11,9 @@ OURS = ("accounts", "ingestion", "retrieval", "assistant")
 
 def test_every_setting_from_the_environment_is_documented() -> None:
     read = set(re.findall(r'env\.\w+\("([A-Z_]+)"', (ROOT / "config" / "settings.py").read_text()))
-    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE))
+    documented = set(
+        re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    )
     assert read == documented
 
 

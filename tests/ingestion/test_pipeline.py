@@ -87,9 +87,7 @@ def test_a_changed_file_becomes_a_new_version_and_the_old_one_leaves_the_index(
     assert_index_is_clean()
 
 
-def test_vectors_of_unchanged_chunks_are_used_again(
-    installation: Installation, settings: Settings
-) -> None:
+def test_vectors_of_unchanged_chunks_are_used_again(installation: Installation, settings: Settings) -> None:
     settings.EMBEDDING_MODEL = "tests.fakes:CountingEmbedder"
     # Long enough that each section is a chunk of its own.
     sections = [f"## Part {n}\n\n" + f"Sentence {n} tells about matter {n}. " * 30 for n in range(6)]
