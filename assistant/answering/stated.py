@@ -13,6 +13,7 @@ from assistant.answering.expected import kind_of
 from assistant.answering.scoring import Scored
 from retrieval.words import STOPWORDS, content_words, stem, words_of
 
+SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|$)", re.DOTALL)
 NAME = re.compile(r"[^\W\d_][\w’'-]*")
 # Question words that a sentence-initial capital or a title-cased question makes look like names.
 ORDINARY = STOPWORDS | set(
@@ -77,9 +78,18 @@ def specifics_of(question: str) -> Specifics:
         is_first = first is not None and match.start() == first.start()
         if word[:1].isupper() and not (shouted or is_first or lower in ORDINARY or lower in amounts):
             names.append(re.sub(r"['’]s$", "", word))
-    numbers = [word for word in words_of(question) if any(c.isdigit() for c in word) and word not in amounts]
+    numbers = [
+        word for word in words_of(_asking(question)) if any(c.isdigit() for c in word) and word not in amounts
+    ]
     negated = bool(DENYING.search(question)) and bool(ASKS_FOR_WHAT_IS_NOT.match(question))
     return Specifics(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(numbers)), negated)
+
+
+def _asking(question: str) -> str:
+    """Return the sentences that ask. "The backlog has 12 million messages. Who …?" tells a number of the asker's own."""
+    sentences = [match.group() for match in SENTENCE.finditer(question)]
+    asking = [sentence for sentence in sentences if sentence.rstrip().endswith("?")]
+    return " ".join(asking) if asking else question
 
 
 def judge(question: str, scored: Scored, neighbourhood: str) -> Verdict:

@@ -71,6 +71,12 @@ def test_what_the_question_itself_names_does_not_answer_it() -> None:
 @pytest.mark.parametrize(
     ("question", "names", "numbers", "is_negated"),
     [
+        (
+            "The backlog has 12 million messages. Who is told?",
+            (),
+            (),
+            False,
+        ),
         ("What did Ada Lovelace write in 1843?", ("Ada", "Lovelace"), ("1843",), False),
         ("What applies to a purchase of EUR 20,000?", (), (), False),
         ("What if I stay 3 nights?", (), (), False),
