@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from pytest_django import Settings
 
 from accounts.actions import create_group
@@ -14,6 +16,7 @@ from accounts.viewer import viewer_of
 from assistant import demo
 from ingestion.models import Document, Source, SyncRun
 from tests.ingestion.installation import assert_index_is_clean, make_installation
+from tests.world import make_user
 
 
 @pytest.fixture
@@ -68,6 +71,24 @@ def test_the_demo_is_not_mixed_with_groups_that_somebody_made(empty: None) -> No
         demo.load(lambda line: None)
     assert not User.objects.exists()
     assert Group.objects.count() == 1
+
+
+@pytest.mark.slow
+def test_once_means_into_a_new_installation_only(empty: None) -> None:
+    assert demo.is_wanted()
+    call_command("demo", "--once", stdout=StringIO())
+    assert demo.is_loaded()
+    assert not demo.is_wanted()
+    said = StringIO()
+    call_command("demo", "--once", stdout=said)
+    assert said.getvalue() == ""
+
+
+def test_the_demo_is_not_wanted_where_somebody_works_already(empty: None) -> None:
+    make_user("alice")
+    assert not demo.is_wanted()
+    call_command("demo", "--once", stdout=StringIO())
+    assert not Source.objects.exists()
 
 
 def test_without_the_demo_nobody_is_named(empty: None) -> None:
