@@ -67,13 +67,6 @@ def load(say: Say) -> bool:
     return not is_current
 
 
-def is_wanted() -> bool:
-    """Return whether this is a new installation: nobody is in it but whom an unfinished loading of the demo made."""
-    own = {entry["email"].lower() for entry in _written()["people"]}
-    others = any(email.lower() not in own for email in User.objects.values_list("email", flat=True))
-    return not others and not AuditEvent.objects.filter(type="demo.loaded").exists()
-
-
 def is_loaded() -> bool:
     """Return whether the demo organisation has been loaded and its source is still connected."""
     return (

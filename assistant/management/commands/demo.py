@@ -2,7 +2,6 @@
 
 import time
 from argparse import ArgumentParser
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -23,20 +22,11 @@ class Command(BaseCommand):
             help="do nothing where it was loaded before, or where other people than the demo's are already",
         )  # fmt: skip
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--once",
-            action="store_true",
-            help="only into a new installation; else do nothing and say nothing",
-        )
-
     def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's own signature
         started = time.monotonic()
         try:
             with alone_on_data_folder():
                 bring_database_up_to_date(self)
-                if options["once"] and not demo.is_wanted():
-                    return
                 if options["once"] and not demo.is_wanted():
                     return
                 has_changed = demo.load(lambda line: self.stdout.write(f"  {line}"))
