@@ -118,6 +118,10 @@ def _is_quotable(text: str, passage: Passage) -> bool:
     names = {" ".join(str(name).split()).casefold() for name in (*passage.headings, passage.title)}
     if plain.casefold().rstrip(".:") in names:
         return False
+    # A title page: the heading and what stands under it ("Ada Byron, 6 March 2026"), no sentence.
+    first_line = text.strip().split("\n", 1)[0].strip().casefold()
+    if first_line in names and not plain.endswith((".", "!", ":", ";", ")", "”", '"')):
+        return False
     # A question in a text is answered by what follows it; quoting it would answer a question with itself.
     return not (plain.endswith("?") and len(plain) < 200) and not POINTER.match(plain)
 

@@ -219,7 +219,7 @@ class _Reader:
                     score=number_of(entry, "score"),
                     part=part_of(number_of(entry, "score") / highest),
                     fused=number_of(features, "fused"),
-                    coverage=number_of(features, "coverage"),
+                    together=number_of(features, "window"),
                     bridge=number_of(features, "bridge"),
                     fate=self.fate(chunk),
                 )

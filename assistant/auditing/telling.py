@@ -80,7 +80,7 @@ def _bridge(record: Json) -> Told:
 
 def _rerank(record: Json) -> Told:
     number = len(entries_of(record, "ranked"))
-    line = "Search score, share of the question’s words covered, and a mention by name, added up."
+    line = "Search score, how close together the question’s words stand, and a mention by name, added up."
     return f"Ranked {counted(number, 'passage')}", (line,) if number else (), ""
 
 

@@ -94,7 +94,7 @@ class Ranked:
     score: float
     part: float
     fused: float
-    coverage: float
+    together: float
     bridge: float
     fate: Fate
 
