@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.viewer import viewer_of
 from assistant import runner
 from assistant.models import Answer, Conversation, Feedback, Question
-from assistant.screening import masked, screen
+from assistant.screening import label_of, masked, screen
 from assistant.trace import anchor_of, viewer_digest
 from assistant.types import NotAskable
 
@@ -86,12 +86,6 @@ def give_feedback(*, by: By, user: User, answer: Answer, is_good: bool, reason: 
             reason=masked(reason),
         )
     return feedback
-
-
-def label_of(text: str) -> str:
-    """Return how records that never change name a question: its beginning, personal data left out."""
-    line = " ".join(masked(text).split())
-    return line if len(line) <= 160 else f"{line[:159]}…"
 
 
 def _ask(

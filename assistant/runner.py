@@ -261,7 +261,7 @@ def _end(
     details: Mapping[str, Any],  # Any: JSON values
     by: By,
 ) -> None:
-    from assistant.actions import label_of
+    from assistant.screening import label_of
 
     now = timezone.now()
     question.state, question.error = state, error[:500]

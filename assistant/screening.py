@@ -144,3 +144,9 @@ def _unwanted(character: str) -> bool:
     return (
         character not in LAYOUT and unicodedata.category(character) in {"Cc", "Cs"}
     ) or character in INVISIBLE
+
+
+def label_of(text: str) -> str:
+    """Return how records that never change name a question: its beginning, personal data left out."""
+    line = " ".join(masked(text).split())
+    return line if len(line) <= 160 else f"{line[:159]}…"

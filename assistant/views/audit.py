@@ -23,13 +23,13 @@ from accounts.permissions import auditor_only
 from accounts.requests import SignedInRequest
 from accounts.streaming import streamed
 from accounts.viewer import Viewer
-from assistant.actions import label_of
 from assistant.auditing.figures import figures_of
 from assistant.auditing.forms import QuestionFilterForm
 from assistant.auditing.questions import PAGE, QuestionFilter, csv_lines, jsonl_lines, lines_of
 from assistant.auditing.record import answer_record
 from assistant.history import ShownAnswer, shown_answer
 from assistant.models import Answer, Feedback, Question
+from assistant.screening import label_of
 from assistant.trace import verify_record
 
 _EXPORTS = {"csv": ("text/csv; charset=utf-8", csv_lines), "jsonl": ("application/x-ndjson", jsonl_lines)}
