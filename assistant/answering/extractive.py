@@ -5,10 +5,10 @@ what was asked at all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.answering.scoring import Embed, Scored, score_sentences
-from assistant.answering.sentences import Sentence, extent, sentences_of
+from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, sentences_of
 from assistant.answering.stated import Verdict, judge, unsaid
 from assistant.answering.vectors import vectors_of
 from assistant.types import Claim, Considered, Context, Draft, Quote, Refusal, Support
@@ -18,7 +18,7 @@ from retrieval.words import stems_of
 MOST_CLAIMS = 5
 EACH = 3
 """Sentences for a single question; two for each part of a question in several parts."""
-KEEP = 0.55
+KEEP = 0.75
 """A further sentence must reach this share of the best one's score."""
 ALIKE = 0.8
 """From this share of common stems on, two sentences say the same: one claim, a footnote to each."""
@@ -166,24 +166,40 @@ def _next(
     best = part.scored[0].score
     for scored in part.scored:
         sentence = scored.sentence
-        place = (sentence.passage_number, sentence.number)
+        place = sentence.place
         if place in taken:
             continue
         if turn and scored.score < KEEP * best:
             return None
+        if _goes_on(sentence, claims, taken, context):
+            continue
         stems = set(sentence.stems)
         twin = next((n for n, known in enumerate(stems_of_claims) if _alike(stems, known) >= ALIKE), None)
         passage = [other for other in sentences if other.passage_number == sentence.passage_number]
-        start, end = extent(sentence, passage)
-        within = (other for other in passage if start <= other.start and other.end <= end)
-        taken |= {place} | {(other.passage_number, other.number) for other in within}
+        start, end = extent(sentence, passage, taken)
+        taken |= {place} | {other.place for other in passage if start <= other.start and other.end <= end}
         quote = _quote(context.ranked[sentence.passage_number], start, end)
         if twin is None:
             return Claim(None, (quote,), _support(part, scored), (part.number,)), stems
-        claims[twin] = Claim(
-            None, (*claims[twin].quotes, quote), claims[twin].support, claims[twin].sub_queries
-        )
+        claims[twin] = replace(claims[twin], quotes=(*claims[twin].quotes, quote))
     return None
+
+
+def _goes_on(sentence: Sentence, claims: list[Claim], taken: set[tuple[int, int]], context: Context) -> bool:
+    """Lengthen the claim that ends where a sentence that leans back begins, and tell whether there was one."""
+    before = sentence.previous
+    if not sentence.leans_back or before is None or before.place not in taken:
+        return False
+    entry = context.ranked[sentence.passage_number]
+    for number, claim in enumerate(claims):
+        first, *others = claim.quotes
+        is_before = first.chunk == entry.passage.chunk and first.end == before.end
+        if is_before and sentence.end - first.start <= MOST_CHARACTERS:
+            longer = _quote(entry, first.start, sentence.end)
+            claims[number] = replace(claim, quotes=(longer, *others))
+            taken.add(sentence.place)
+            return True
+    return False
 
 
 def _support(part: _Found, scored: Scored) -> Support:
@@ -224,7 +240,7 @@ def _considered(
             sentence = scored.sentence
             if part.missing is not None:
                 lost = "what was asked is not stated"
-            elif (sentence.passage_number, sentence.number) in taken:
+            elif sentence.place in taken:
                 lost = ""
             else:
                 lost = "below the cut" if scored.score < KEEP * best else "others scored higher"

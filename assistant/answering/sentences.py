@@ -1,7 +1,7 @@
 """The sentences an answer may quote: cut out of the permitted passages, with their exact offsets."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -20,6 +20,7 @@ HEADING = re.compile(r"^\s*#{1,6}\s")
 POINTER = re.compile(
     r"^\W*(?:see|refer to|for (?:details|more)\b.{0,30}\bsee)\b.{0,120}$", re.IGNORECASE | re.DOTALL
 )
+FURNITURE = re.compile(r"^(?:page|seite)\s+\d+\b.{0,80}$|^.{0,160}\bpage \d+ of \d+$", re.IGNORECASE)
 MOST_CHARACTERS = 700
 """Longest quote that is made by taking neighbours along."""
 
@@ -41,6 +42,10 @@ class Sentence:
     previous: "Sentence | None"
     is_quotable: bool
     header: "Sentence | None" = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.passage_number, self.number
 
     @property
     def is_row(self) -> bool:
@@ -123,20 +128,23 @@ def _is_quotable(text: str, passage: Passage) -> bool:
     if first_line in names and not plain.endswith((".", "!", ":", ";", ")", "”", '"')):
         return False
     # A question in a text is answered by what follows it; quoting it would answer a question with itself.
-    return not (plain.endswith("?") and len(plain) < 200) and not POINTER.match(plain)
+    if plain.endswith("?") and len(plain) < 200:
+        return False
+    return not POINTER.match(plain) and not FURNITURE.search(plain)
 
 
-def extent(sentence: Sentence, passage: Sequence[Sentence]) -> tuple[int, int]:
-    """Return the offsets to quote for a sentence of a passage: with the one it leans on, with the list it announces, or
+def extent(sentence: Sentence, passage: Sequence[Sentence], taken: Set[tuple[int, int]]) -> tuple[int, int]:
+    """Return the offsets to quote for a sentence: with the one it leans on, the list it announces, the table it is in.
 
-    with the table it is a row of. `passage` are the passage's sentences in order.
+    `passage` are the sentences of its passage in order, `taken` the places of those already quoted: they are not repeated.
     """
     if sentence.is_row:
-        return _table(sentence, passage)
+        return _table(sentence, passage, taken)
     start, end = sentence.start, sentence.end
     before = sentence.previous
     if (
         before is not None
+        and before.place not in taken
         and end - before.start <= MOST_CHARACTERS
         and (
             (sentence.leans_back and before.is_quotable and not before.is_row)
@@ -146,15 +154,18 @@ def extent(sentence: Sentence, passage: Sequence[Sentence]) -> tuple[int, int]:
         start = before.start
     if sentence.text.rstrip().endswith(":"):
         for item in passage[sentence.number + 1 :]:
-            if item.end - start > MOST_CHARACTERS or not MARKUP.match(item.text) or not item.is_quotable:
+            is_item = MARKUP.match(item.text) and item.is_quotable and item.place not in taken
+            if item.end - start > MOST_CHARACTERS or not is_item:
                 break
             end = item.end
     return start, end
 
 
-def _table(row: Sentence, passage: Sequence[Sentence]) -> tuple[int, int]:
+def _table(row: Sentence, passage: Sequence[Sentence], taken: Set[tuple[int, int]]) -> tuple[int, int]:
     """Return the offsets of a whole table, of its head down to the row, or of the row alone: the longest that is short enough."""
     first = row.header or row
+    if first.place in taken:
+        return row.start, row.end
     last = row
     for other in passage[row.number + 1 :]:
         if not other.is_row or other.header is not first:

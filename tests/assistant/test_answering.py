@@ -204,3 +204,22 @@ def drafted_again(world: World, question: str) -> Draft:
     passages = pass_gate(list(chunks), world.viewer("charlie")).passages
     ranked = [Ranked(passage, 1.0 - n / 100, (), None) for n, passage in enumerate(passages)]
     return extract(RulePlanner().plan(question, ()), build_context(ranked))
+
+
+def test_what_is_already_quoted_is_not_quoted_again_with_its_neighbour(world: World) -> None:
+    text = "Visitors park behind the building. They park there on weekdays."
+    draft = drafted(world, "Where do visitors park on weekdays?", text)
+    places = [(q.start, q.end) for claim in draft.claims for q in claim.quotes]
+    assert len(draft.claims) == 1 or places[0][1] <= places[1][0] or places[1][1] <= places[0][0]
+
+
+def test_page_footers_are_not_quoted(world: World) -> None:
+    text = "Halden | Parking Policy Page 2 of 2\n\nVisitors park behind the building."
+    assert quotes(drafted(world, "Where do visitors park?", text))[0] == [
+        "Visitors park behind the building."
+    ]
+    assert all(
+        "Page 2 of 2" not in quote
+        for claim in quotes(drafted_again(world, "Parking page?"))
+        for quote in claim
+    )
