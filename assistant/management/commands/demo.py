@@ -36,6 +36,8 @@ class Command(BaseCommand):
         seconds = time.monotonic() - started
         done = "is loaded" if has_changed else "was loaded already; nothing was changed"
         self.stdout.write(self.style.SUCCESS(f"The demo organisation {done} ({seconds:.1f} s)."))
+        if options["once"]:
+            return  # the server that starts next says who can sign in
         for person in demo.who_can_sign_in():
             self.stdout.write(f"  {person.email:<24} {person.name}, {person.job_title}: {person.reads}")
         self.stdout.write(f"Everybody's password is {demo.PASSWORD}. Start with `manage.py serve`.")
