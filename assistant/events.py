@@ -65,6 +65,9 @@ async def events(question: Question, viewer: Viewer, after: int = 0) -> AsyncGen
                 yield event
                 if event.is_final:
                     return
+            if not found:
+                # A stream lives for as long as its reader; a connection to the database must not.
+                await sync_to_async(_let_go)()
             try:
                 await asyncio.wait_for(woken.wait(), POLL_SECONDS)
             except TimeoutError:
@@ -74,32 +77,31 @@ async def events(question: Question, viewer: Viewer, after: int = 0) -> AsyncGen
                 yield Event(position, "beat")
     finally:
         stop()
+        await sync_to_async(_let_go)()
 
 
 def _look(question_id: int, viewer: Viewer, after: int) -> list[Event]:
     """Return the events after a position, the final one included once the question is finished."""
-    try:
-        # The question first: a step written between the two reads is then seen, and never one after the end.
-        question = Question.objects.get(pk=question_id)
-        if _has_stopped(question):
-            runner.close_interrupted()
-            question.refresh_from_db()
-        steps = list(
-            TraceStep.objects.filter(question_id=question_id, position__gt=after).order_by("position")
-        )
-        found = [
-            Event(step.position, step.name, shown_step(step, viewer) | {"ms": step.milliseconds})
-            for step in steps
-        ]
-        if question.state != Question.State.RUNNING:
-            last = steps[-1].position if steps else after
-            data = {"state": question.state, "error": question.error}
-            found.append(Event(last, "done", data, is_final=True))
-        return found
-    finally:
-        # A stream lives for as long as its reader; a connection to the database must not.
-        if not connection.in_atomic_block:
-            connection.close()
+    # The question first: a step written between the two reads is then seen, and never one after the end.
+    question = Question.objects.get(pk=question_id)
+    if _has_stopped(question):
+        runner.close_interrupted()
+        question.refresh_from_db()
+    steps = list(TraceStep.objects.filter(question_id=question_id, position__gt=after).order_by("position"))
+    found = [
+        Event(step.position, step.name, shown_step(step, viewer) | {"ms": step.milliseconds})
+        for step in steps
+    ]
+    if question.state != Question.State.RUNNING:
+        last = steps[-1].position if steps else after
+        data = {"state": question.state, "error": question.error}
+        found.append(Event(last, "done", data, is_final=True))
+    return found
+
+
+def _let_go() -> None:
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _has_stopped(question: Question) -> bool:

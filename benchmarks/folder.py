@@ -16,16 +16,16 @@ from accounts.models import User
 from accounts.viewer import EVERYONE
 from ingestion import pipeline
 from ingestion.access import Rule
-from ingestion.actions import connect_source
-from ingestion.models import Chunk, SyncRun
+from ingestion.actions import connect_source, request_sync
+from ingestion.models import Chunk
 user = User(email="alice@halden.example", name="Alice")
 user.set_password("footnote-demo")
 user.save()
 begun = time.perf_counter()
-connect_source(by=By.system("bench"), kind="folder", name="Northwind", path={path!r}, rule=Rule.of({{EVERYONE}}))
-for run in SyncRun.objects.all():
-    for _ in pipeline.sync(run.pk):
-        pass
+by = By.system("bench")
+source = connect_source(by=by, kind="folder", name="Northwind", path={path!r}, rule=Rule.of({{EVERYONE}}))
+for _ in pipeline.sync(request_sync(by=by, source=source).pk):
+    pass
 print(f"{{time.perf_counter() - begun:.1f}} {{Chunk.objects.count()}}")
 """
 

@@ -16,7 +16,7 @@ from retrieval.types import Candidate, Plan, SubQuery
 
 # Asked of each retriever per sub-query, and kept of their union. Wide enough for the second hop, small enough to gate.
 PER_RETRIEVER = 100
-KEPT = 60
+KEPT = 32
 
 
 @dataclass(frozen=True)

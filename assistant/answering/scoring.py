@@ -35,7 +35,7 @@ passage's score in retrieval, relative to the best. title: share of the title's 
 TELLING = 1.0
 """From this weight on a word piece is telling: fewer than about a third of the sentences hold it."""
 
-EMBEDDED = 20
+EMBEDDED = 10
 """Sentences that reach the model, the best by words alone: embedding is what an answer's time goes into."""
 
 

@@ -19,7 +19,7 @@ from assistant.models import Answer, Question
 from assistant.views.turns import on_one_line, own_question, searches_of
 
 # Sentences appear one after the other so that the eye can follow; never longer than a blink in all.
-PACE_SECONDS = 0.04
+PACE_SECONDS = 0.01
 PACED_SENTENCES = 12
 
 
