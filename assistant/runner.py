@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4
 BEAT_SECONDS = 5.0
+# Steps that show something to the asker. Waking listeners for each of the others would only take time from the answer.
+WORTH_WAKING = {"plan", "context"}
 # Six missed beats: longer than any pause of a healthy process, short enough that nobody waits for nothing.
 STALE = timedelta(seconds=30)
 INTERRUPTED = "The server was stopped while this answer was being prepared. Nothing was lost: ask again."
@@ -180,7 +182,8 @@ def _keep(question: Question, step: Step) -> None:
     with transaction.atomic():
         _lock(question)
         trace.append(question, step.name, step.record, step.milliseconds)
-    _tell(question.pk)
+    if step.name in WORTH_WAKING:
+        _tell(question.pk)
 
 
 def _lock(question: Question) -> Question:

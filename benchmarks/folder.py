@@ -50,7 +50,7 @@ def main(given: Path) -> None:
     print(f"| connected, parsed, embedded, indexed, s | {printed[0]} | |")
     print(f"| until the first answer, server start included, s | {seconds:.1f} | ≤ 60 |")
     for timed, title in answers:
-        for note in timed.answer.get("footnotes", []):
+        for note in timed.answer["answer"]["footnotes"]:
             print(f"| cites | {note['title']}, page {note['page']}: “{note['quote'][:90]}” | {title} |")
 
 
