@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PORT ?= 8000
 
-.PHONY: run test check bench format screenshots clean
+.PHONY: run test check bench format clean
 
 ## run: install what the product needs, migrate, load the demo organisation once, serve on http://127.0.0.1:8000
 run: .venv/.installed

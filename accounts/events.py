@@ -136,7 +136,7 @@ def csv_lines(events: QuerySet[AuditEvent]) -> Iterator[bytes]:
     yield _csv_row(columns)
     for event in _oldest_first(events):
         values = event_fields(event) | {"digest": event.digest, "details": canonical_json(event.details)}
-        yield _csv_row([_plain(values[column]) for column in columns])
+        yield _csv_row([spreadsheet_text(values[column]) for column in columns])
 
 
 def _newest(querysets: list[QuerySet[AuditEvent]], most: int) -> list[Line]:
@@ -162,7 +162,8 @@ def _csv_row(values: list[str]) -> bytes:
     return buffer.getvalue().encode("utf-8", "replace")
 
 
-def _plain(value: object) -> str:
+def spreadsheet_text(value: object) -> str:
+    """Return a value as the text of a CSV cell that no spreadsheet takes for a formula."""
     # A spreadsheet runs cells that begin like this as formulas; the apostrophe makes it show them instead.
     text = str(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

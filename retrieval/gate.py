@@ -52,17 +52,6 @@ def neighbours(passage: Passage, viewer: Viewer, before: int = 1, after: int = 1
     return tuple(_passages(rows, viewer).values())
 
 
-def first_chunks(document_ids: Iterable[int], viewer: Viewer, limit: int = 3) -> tuple[Passage, ...]:
-    """Return the opening chunks of documents the viewer may read; others yield nothing, without a trace."""
-    rows = (
-        _current_chunks(Document.objects.visible_to(viewer).filter(pk__in=list(document_ids)))
-        .filter(ordinal__lt=limit)
-        .order_by("version__document_id", "ordinal")
-        .values(*COLUMNS)
-    )
-    return tuple(_passages(rows, viewer).values())
-
-
 def standing_words(
     cited: Sequence[tuple[int, int, int]], viewer: Viewer
 ) -> list[tuple[Passage, int, int] | None]:

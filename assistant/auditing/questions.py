@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.chain import moment
+from accounts.events import spreadsheet_text
 from accounts.models import User
 from assistant.auditing.stored import spent
 from assistant.models import Answer, Citation, Feedback, Question, TraceStep
@@ -260,9 +261,7 @@ def _csv_row(values: Iterable[str]) -> bytes:
 def _plain(value: object) -> str:
     if isinstance(value, list):
         value = "; ".join(str(part) for part in value)
-    text = "" if value is None else str(value)
-    # A spreadsheet runs cells that begin like this as formulas; the apostrophe makes it show them instead.
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return spreadsheet_text("" if value is None else value)
 
 
 def _midnight(day: date) -> datetime:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.models import Membership
 from ingestion.access import DARK, intern_policy
 from ingestion.models import Chunk, Document
-from retrieval.gate import first_chunks, neighbours, pass_gate
+from retrieval.gate import neighbours, pass_gate
 from tests.factories import make_document, make_version
 from tests.world import READABLE, World
 
@@ -74,13 +74,6 @@ def test_neighbours_come_only_from_the_same_readable_document(world: World) -> N
     passage = pass_gate([middle.pk], world.viewer("alice")).passages[0]
     assert [p.text for p in neighbours(passage, world.viewer("alice"))] == ["First part.", "Third part."]
     assert neighbours(passage, world.viewer("charlie")) == ()
-
-
-def test_opening_chunks_of_unreadable_documents_yield_nothing(world: World) -> None:
-    documents = [document.pk for document in world.documents.values()]
-    assert {p.document for p in first_chunks(documents, world.viewer("charlie"))} == {
-        world.documents["welcome"].pk
-    }
 
 
 def world_rule(world: World):  # type: ignore[no-untyped-def]
