@@ -205,6 +205,8 @@ PURGE_AFTER_DAYS = env.number("FOOTNOTE_PURGE_AFTER_DAYS", 30)
 
 # --- Asking. ------------------------------------------------------------------------------------------------------
 MAX_QUESTION_CHARACTERS = env.number("FOOTNOTE_MAX_QUESTION_CHARACTERS", 4000)
+# How retrieval works, where it differs from the defaults, such as "reranking=cross-encoder" (docs/retrieval.md).
+RETRIEVAL = env.text("FOOTNOTE_RETRIEVAL")
 EMBEDDING_MODEL = env.text("FOOTNOTE_EMBEDDING_MODEL", "all-MiniLM-L6-v2")
 
 REST_FRAMEWORK = {

@@ -73,6 +73,11 @@ class Source(models.Model):
         UPLOAD = "upload", "Upload"
         FOLDER = "folder", "Folder"
 
+    class Authority(models.IntegerChoices):
+        INFORMAL = -1, "Informal: notes, chats, drafts"
+        ORDINARY = 0, "Ordinary"
+        AUTHORITATIVE = 1, "Authoritative: policies, contracts, the handbook"
+
     id = models.BigAutoField(primary_key=True)
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=120, unique=True)
@@ -85,6 +90,11 @@ class Source(models.Model):
         null=True, blank=True, help_text="sync by itself this often; empty: by hand"
     )
     is_paused = models.BooleanField(default=False)
+    authority = models.SmallIntegerField(
+        choices=Authority,
+        default=0,
+        help_text="between passages that answer alike, whose word counts for more",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     removed_at = models.DateTimeField(null=True, blank=True)
 

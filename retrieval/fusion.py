@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingestion.index.types import ChunkScores, IndexHits
+from retrieval.options import Fusion
 from retrieval.types import Candidate
 
 DENSE_WEIGHT = 0.55
 """Share of the dense score; the keyword score has the rest. Flat from 0.5 to 0.65 over the seven collections."""
+
+RRF_K = 60
 
 
 def fuse(
@@ -23,20 +26,26 @@ def fuse(
     *,
     weight: float = DENSE_WEIGHT,
     exact: Mapping[int, ChunkScores] | None = None,
+    method: Fusion = "shares",
 ) -> tuple[Candidate, ...]:
     """Return the union of both lists, best first; equal scores are ordered by chunk, so the order is always the same.
 
     `weight` in [0, 1] is the share of the dense score. A chunk that only one retriever found takes its other score
     from `exact` (see `VectorIndex.scores`), and without it counts as much as the lowest that retriever found.
-    Raises ValueError for a weight outside [0, 1].
+    `method` is for comparison: `min-max` stretches each list from its lowest score to its highest, `rrf` adds up
+    reciprocal ranks, `dense` and `keyword` listen to one retriever. Raises ValueError for a weight outside [0, 1].
     """
+    if method == "rrf":
+        return _by_ranks(hits)
+    weight = {"dense": 1.0, "keyword": 0.0}.get(method, weight)
     if not 0.0 <= weight <= 1.0:
         raise ValueError(f"The dense weight must be between 0 and 1, not {weight}.")
     known = exact or {}
     documents = {hit.chunk: hit.document for hit in (*hits.dense, *hits.keyword)}
     dense = {hit.chunk: hit.score for hit in hits.dense}
     keyword = {hit.chunk: hit.score for hit in hits.keyword}
-    dense_scale, keyword_scale = _Scale.of(dense), _Scale.of(keyword)
+    stretched = method == "min-max"
+    dense_scale, keyword_scale = _Scale.of(dense, stretched), _Scale.of(keyword, stretched)
     candidates: list[Candidate] = []
     for chunk, document in documents.items():
         also = known.get(chunk)
@@ -56,14 +65,32 @@ def missing(hits: IndexHits) -> frozenset[int]:
 class _Scale:
     lowest: float
     highest: float
+    zero: float
 
     @classmethod
-    def of(cls, scores: Mapping[int, float]) -> _Scale:
-        return cls(min(scores.values(), default=0.0), max(scores.values(), default=0.0))
+    def of(cls, scores: Mapping[int, float], stretched: bool) -> _Scale:
+        lowest, highest = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
+        return cls(lowest, highest, lowest if stretched and lowest < highest else 0.0)
 
     def share(self, score: float | None) -> float:
         """Return a score as a share of the highest, in [0, 1]; an unknown score counts as the lowest found."""
         if self.highest <= 0.0:
             return 0.0
         value = self.lowest if score is None else score
-        return min(1.0, max(0.0, value / self.highest))
+        return min(1.0, max(0.0, (value - self.zero) / (self.highest - self.zero)))
+
+
+def _by_ranks(hits: IndexHits) -> tuple[Candidate, ...]:
+    """Reciprocal rank fusion (Cormack et al. 2009), scaled so that first in both lists is 1."""
+    documents = {hit.chunk: hit.document for hit in (*hits.dense, *hits.keyword)}
+    dense = {hit.chunk: hit.score for hit in hits.dense}
+    keyword = {hit.chunk: hit.score for hit in hits.keyword}
+    sums = dict.fromkeys(documents, 0.0)
+    for found in (hits.dense, hits.keyword):
+        for rank, hit in enumerate(found, start=1):
+            sums[hit.chunk] += (RRF_K + 1) / (RRF_K + rank) / 2
+    candidates = [
+        Candidate(chunk, document, dense.get(chunk), keyword.get(chunk), sums[chunk])
+        for chunk, document in documents.items()
+    ]
+    return tuple(sorted(candidates, key=lambda candidate: (-candidate.fused, candidate.chunk)))

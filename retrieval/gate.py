@@ -20,6 +20,7 @@ COLUMNS = (
     "version__document_id", "version__document__public_id", "version__document__title",
     "version__document__author", "version__document__dated", "version__document__is_superseded",
     "version__document__policy_id", "version__document__source__policy_id", "version__document__source__name",
+    "version__document__source__authority",
 )  # fmt: skip
 
 
@@ -115,6 +116,7 @@ def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, P
             dated=row["version__document__dated"], is_superseded=row["version__document__is_superseded"],
             page=row["page"], headings=tuple(row["headings"]), start=row["start"], end=row["end"], text=row["text"],
             grant=Grant(policy, source_policy, tuple(tuple(sorted(clause & viewer.principals)) for clause in clauses)),
+            authority=row["version__document__source__authority"],
         )  # fmt: skip
     return passages
 

@@ -7,36 +7,57 @@ from typing import Any
 from accounts.viewer import Viewer
 from retrieval.bridge import Bridged, find_bridges
 from retrieval.gate import pass_gate
+from retrieval.options import Options
 from retrieval.planning import Planner, RulePlanner
-from retrieval.rank import rank
+from retrieval.rank import WEIGHTS, rank
+from retrieval.reranking import Reranker
 from retrieval.search import SearchResults, search
-from retrieval.types import Gated, Plan, Ranked, Step, Turn
+from retrieval.types import Filters, Gated, Plan, Ranked, Step, SubQuery, Turn
+
+NO_FILTERS = Filters()
 
 
 def retrieve(
-    question: str, turns: Sequence[Turn], viewer: Viewer, *, planner: Planner | None = None
+    question: str,
+    turns: Sequence[Turn],
+    viewer: Viewer,
+    *,
+    options: Options | None = None,
+    filters: Filters = NO_FILTERS,
+    planner: Planner | None = None,
+    reranker: Reranker | None = None,
 ) -> Iterator[Step]:
     """Yield a Step after each stage: plan, search, gate, bridge, rerank. The last one's value is the ranked passages.
 
+    `options` are the configured ones unless given. `filters` are what the asker picked beside the question. `planner`
+    and `reranker` are the model-backed ones where the options ask for them; without one the rules do its work.
     What raises in a stage (an index that cannot be asked, a database that is gone) passes through to the caller, who
     records it: no answer without evidence.
     """
     clock = Clock()
-    plan = (planner or RulePlanner()).plan(question, turns)
+    options = options or Options.configured()
+    plan = _plan(question, turns, options, planner)
     yield clock.step("plan", plan, record_of_plan(plan))
 
-    results = search(plan, viewer)
+    results = search(plan, viewer, options.fusion)
     yield clock.step("search", results, record_of_search(results))
 
     gated = pass_gate([candidate.chunk for candidate in results.candidates()], viewer)
     yield clock.step("gate", gated, record_of_gate(gated))
 
-    bridged = find_bridges(plan, gated.passages, viewer, results.reach)
+    bridged = find_bridges(plan, gated.passages, viewer, results.reach) if options.bridge else Bridged((), ())
     gated_bridges = pass_gate([candidate.chunk for candidate in bridged.candidates], viewer)
     yield clock.step("bridge", bridged, record_of_bridge(bridged, gated_bridges))
 
-    ranked = rank(plan, results, bridged, gated.passages, gated_bridges.passages)
+    weights = WEIGHTS if options.reranking != "off" else {"fused": 1.0, "bridge": WEIGHTS["bridge"]}
+    ranked = rank(plan, results, bridged, gated.passages, gated_bridges.passages, weights)
     yield clock.step("rerank", ranked, record_of_ranking(ranked))
+
+
+def _plan(question: str, turns: Sequence[Turn], options: Options, planner: Planner | None) -> Plan:
+    if options.planning == "off":
+        return Plan(question, question, (SubQuery(1, question),), "as typed")
+    return (planner or RulePlanner()).plan(question, turns)
 
 
 class Clock:

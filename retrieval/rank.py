@@ -26,6 +26,7 @@ def rank(
     bridged: Bridged,
     passages: Sequence[Passage],
     bridge_passages: Sequence[Passage],
+    feature_weights: Mapping[str, float] = WEIGHTS,
 ) -> tuple[Ranked, ...]:
     """Return every permitted passage once, best first."""
     direct = {candidate.chunk: candidate for candidate in results.candidates()}
@@ -58,7 +59,7 @@ def rank(
             via = f"title “{bridge.title}” in " + (
                 "the question" if bridge.source < 0 else f"passage {bridge.source + 1}"
             )
-        score = sum(WEIGHTS[name] * value for name, value in features.items())
+        score = sum(feature_weights.get(name, 0.0) * value for name, value in features.items())
         ranked[passage.chunk] = Ranked(
             passage, score, results.sub_queries_of(passage.chunk), candidate, features, via
         )

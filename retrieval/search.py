@@ -12,6 +12,7 @@ from ingestion.embedding import embedder
 from ingestion.index import get_index
 from ingestion.index.types import IndexFilter, Vector
 from retrieval.fusion import fuse, missing
+from retrieval.options import Fusion
 from retrieval.types import Candidate, Plan, SubQuery
 
 # Asked of each retriever per sub-query, and kept of their union. Wide enough for the second hop, small enough to gate.
@@ -51,7 +52,7 @@ class SearchResults:
         )
 
 
-def search(plan: Plan, viewer: Viewer) -> SearchResults:
+def search(plan: Plan, viewer: Viewer, fusion: Fusion = "shares") -> SearchResults:
     """Return the candidates of each sub-query within what the viewer reaches now.
 
     Raises ingestion.index.types' IndexBusy or IndexUnavailable with a sentence when the index cannot be asked.
@@ -59,7 +60,7 @@ def search(plan: Plan, viewer: Viewer) -> SearchResults:
     reach = reach_of(viewer)
     where = index_filter(reach, plan)
     texts = [sub_query.text for sub_query in plan.sub_queries]
-    hits = search_texts(texts, where, PER_RETRIEVER)
+    hits = search_texts(texts, where, PER_RETRIEVER, fusion)
     return SearchResults(
         tuple(
             Found(sub_query, tuple(candidates[:KEPT]))
@@ -76,7 +77,9 @@ def index_filter(reach: Reach, plan: Plan, documents: frozenset[int] | None = No
     )
 
 
-def search_texts(texts: Sequence[str], where: IndexFilter, limit: int) -> list[list[Candidate]]:
+def search_texts(
+    texts: Sequence[str], where: IndexFilter, limit: int, fusion: Fusion = "shares"
+) -> list[list[Candidate]]:
     """Return the fused candidates of each text: one round trip to find them, one each to complete their scores."""
     if where.is_empty:
         return [[] for _ in texts]
@@ -86,7 +89,7 @@ def search_texts(texts: Sequence[str], where: IndexFilter, limit: int) -> list[l
     for (vector, text), hits in zip(queries, index.search_many(queries, where, limit), strict=True):
         # What only one retriever found gets its true other score, so that a list's length decides nothing.
         exact = index.scores(vector, text, missing(hits), where)
-        fused.append(list(fuse(hits, exact=exact)))
+        fused.append(list(fuse(hits, exact=exact, method=fusion)))
     return fused
 
 

@@ -24,14 +24,38 @@ class SubQuery:
 
 
 @dataclass(frozen=True)
+class Filters:
+    """What the asker narrowed the search to, by typing or by picking. What is empty or None narrows nothing.
+
+    `sources` are public ids of sources, `authors` names as documents state them, `types` kinds of file such as `pdf`;
+    `since` and `until` are days, both included, held against the day a document is dated.
+    """
+
+    sources: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Filters()
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What will be searched for. `standalone` is the question with everything a follow-up left unsaid put back in."""
+    """What will be searched for. `standalone` is the question with everything a follow-up left unsaid put back in.
+
+    `clarification`, where it is not empty, is a question back to the asker: nothing is searched.
+    """
 
     question: str
     standalone: str
     sub_queries: tuple[SubQuery, ...]
     rule: str  # the planning rule that applied, in words
     wants_superseded: bool = False  # the question asks about how things were
+    filters: Filters = Filters()
+    clarification: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +106,7 @@ class Passage:
     end: int
     text: str
     grant: Grant
+    authority: int = 0  # the source's: -1 informal, 0 ordinary, 1 authoritative
 
 
 @dataclass(frozen=True)
