@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import settings
 
 from accounts.triggers import all_lifted
 from tests.world import World, make_world
+
+# How long an example takes depends on the machine and on what else it does; it says nothing about the product.
+settings.register_profile("footnote", deadline=None)
+settings.load_profile("footnote")
 
 
 @pytest.fixture(scope="session", autouse=True)
