@@ -1,5 +1,6 @@
 """Evaluation suites on disk: corpus.jsonl, queries.jsonl and qrels.tsv, read and checked."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.types import Turn
+
+CORPUS, QUERIES, GRADES = "corpus.jsonl", "queries.jsonl", "qrels.tsv"
 
 
 class SuiteError(Exception):
@@ -25,7 +28,10 @@ class SuiteDocument:
 
 @dataclass(frozen=True)
 class SuiteQuery:
-    """One line of queries.jsonl. `readers` empty means asked by somebody who is in every group of the suite."""
+    """One line of queries.jsonl. `readers` empty means asked by somebody who is in every group of the suite.
+
+    `standalone` is the question as a person would ask it without its history, where somebody wrote that down.
+    """
 
     id: str
     text: str
@@ -33,6 +39,7 @@ class SuiteQuery:
     answers: tuple[str, ...]
     history: tuple[Turn, ...]
     readers: tuple[str, ...]
+    standalone: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,14 @@ def read_suite(folder: Path) -> Suite:
         raise SuiteError(
             f"There is no folder {folder}. Give the folder that holds corpus.jsonl and queries.jsonl."
         )
-    documents = tuple(_document(row, where) for row, where in _rows(folder / "corpus.jsonl"))
+    documents = tuple(_document(row, where) for row, where in _rows(folder / CORPUS))
     if not documents:
-        raise SuiteError(f"{folder / 'corpus.jsonl'} holds no documents.")
+        raise SuiteError(f"{folder / CORPUS} holds no documents.")
     ids = {document.id for document in documents}
     if len(ids) != len(documents):
-        raise SuiteError(f"{folder / 'corpus.jsonl'} holds the same id more than once.")
-    queries = tuple(_query(row, where) for row, where in _rows(folder / "queries.jsonl"))
-    return Suite(folder.resolve().name, documents, queries, _grades(folder / "qrels.tsv"))
+        raise SuiteError(f"{folder / CORPUS} holds the same id more than once.")
+    queries = tuple(_query(row, where) for row, where in _rows(folder / QUERIES))
+    return Suite(folder.resolve().name, documents, queries, _grades(folder / GRADES))
 
 
 def _rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:  # Any: JSON as it stands in the file
@@ -111,7 +118,22 @@ def _query(row: dict[str, Any], where: str) -> SuiteQuery:  # Any: as above
         answers=tuple(str(answer) for answer in row.get("answers") or [] if str(answer).strip()),
         history=tuple(turns),
         readers=tuple(str(reader) for reader in row.get("readers") or []),
+        standalone=str(row.get("standalone") or ""),
     )
+
+
+def is_unanswerable(query: SuiteQuery) -> bool:
+    """Return whether the suite says that its documents do not answer a question: its type begins with that word."""
+    return query.type.startswith("unanswerable")
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the digest of a file's bytes as `sha256:…`. Raises SuiteError when there is no such file."""
+    try:
+        with path.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise SuiteError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _grades(path: Path) -> dict[str, dict[str, int]]:

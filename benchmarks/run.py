@@ -18,7 +18,7 @@ def main() -> None:
         ("Answering", ["benchmarks.answering"], None),
         ("A folder of PDFs", ["benchmarks.folder", str(data / "northwind_pdf")], data / "northwind_pdf"),
         ("Documents of many formats", ["benchmarks.documents", str(data / "documents")], data / "documents"),
-        ("Suites", ["benchmarks.suites", str(data / "suites")], data / "suites"),
+        ("Suites", ["benchmarks.suites", str(data / "suites"), "--ablation"], data / "suites"),
     ]
     failed = []
     for title, command, needed in parts:

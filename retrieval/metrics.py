@@ -1,26 +1,7 @@
-"""Measures of a ranking against judged documents, as the field defines them."""
+"""Two measures that ir-measures does not have; those of rankings are `assistant.evaluation.measures`."""
 
 import math
-from collections.abc import Mapping, Sequence
-
-
-def ndcg(ranking: Sequence[str], grades: Mapping[str, int], k: int = 10) -> float:
-    """Return nDCG@k with gain 2^grade − 1 and discount log2(rank + 1) (Järvelin & Kekäläinen 2002), in [0, 1].
-
-    `ranking` is document ids, best first, without repeats; `grades` the relevant documents' grades (> 0).
-    """
-    gained = sum(
-        (2 ** grades.get(d, 0) - 1) / math.log2(rank + 1) for rank, d in enumerate(ranking[:k], start=1)
-    )
-    ideal = sorted((grade for grade in grades.values() if grade > 0), reverse=True)[:k]
-    possible = sum((2**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(ideal, start=1))
-    return gained / possible if possible else 0.0
-
-
-def recall(ranking: Sequence[str], grades: Mapping[str, int], k: int) -> float:
-    """Return the share of the relevant documents (grade > 0) that stand among the first k, in [0, 1]."""
-    relevant = {document for document, grade in grades.items() if grade > 0}
-    return len(relevant & set(ranking[:k])) / len(relevant) if relevant else 0.0
+from collections.abc import Sequence
 
 
 def percentile(values: Sequence[float], share: float) -> float:
