@@ -208,6 +208,22 @@ MAX_QUESTION_CHARACTERS = env.number("FOOTNOTE_MAX_QUESTION_CHARACTERS", 4000)
 # How retrieval works, where it differs from the defaults, such as "reranking=cross-encoder" (docs/retrieval.md).
 RETRIEVAL = env.text("FOOTNOTE_RETRIEVAL")
 EMBEDDING_MODEL = env.text("FOOTNOTE_EMBEDDING_MODEL", "all-MiniLM-L6-v2")
+RERANK_MODEL = env.text("FOOTNOTE_RERANK_MODEL")
+
+# --- A language model, behind any OpenAI-compatible server. Without one the product works by its rules. ------------
+MODEL_URL = env.text("FOOTNOTE_MODEL_URL")
+MODEL_NAME = env.text("FOOTNOTE_MODEL_NAME")
+MODEL_API_KEY = env.text("FOOTNOTE_MODEL_API_KEY")
+MODEL_SECONDS = env.number("FOOTNOTE_MODEL_SECONDS", 20)
+if bool(MODEL_URL) != bool(MODEL_NAME):
+    raise ImproperlyConfigured(
+        "A language model needs both FOOTNOTE_MODEL_URL (such as http://127.0.0.1:11434/v1) and FOOTNOTE_MODEL_NAME "
+        "(as the server names it). Set both, or neither."
+    )
+if MODEL_URL and not MODEL_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("FOOTNOTE_MODEL_URL must start with http:// or https://.")
+if MODEL_SECONDS < 1:
+    raise ImproperlyConfigured("FOOTNOTE_MODEL_SECONDS must be at least 1.")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],

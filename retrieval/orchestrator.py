@@ -10,7 +10,7 @@ from retrieval.gate import pass_gate
 from retrieval.options import Options
 from retrieval.planning import Planner, RulePlanner
 from retrieval.rank import WEIGHTS, rank
-from retrieval.reranking import Reranker
+from retrieval.reranking import Reranker, with_second_opinion
 from retrieval.search import SearchResults, search
 from retrieval.types import Filters, Gated, Plan, Ranked, Step, SubQuery, Turn
 
@@ -51,7 +51,10 @@ def retrieve(
 
     weights = WEIGHTS if options.reranking != "off" else {"fused": 1.0, "bridge": WEIGHTS["bridge"]}
     ranked = rank(plan, results, bridged, gated.passages, gated_bridges.passages, weights)
-    yield clock.step("rerank", ranked, record_of_ranking(ranked))
+    opinion: Record = {}
+    if reranker is not None and options.reranking in ("cross-encoder", "judge"):
+        ranked, opinion = with_second_opinion(plan.standalone, ranked, reranker)
+    yield clock.step("rerank", ranked, {**record_of_ranking(ranked), **opinion})
 
 
 def _plan(question: str, turns: Sequence[Turn], options: Options, planner: Planner | None) -> Plan:
@@ -80,6 +83,7 @@ def record_of_plan(plan: Plan) -> Record:
     """Return what the trace keeps of a plan."""
     return {
         "rule": plan.rule,
+        "model": plan.model,
         "standalone": plan.standalone,
         "wants_superseded": plan.wants_superseded,
         "sub_queries": [

@@ -55,7 +55,10 @@ class Plan:
     rule: str  # the planning rule that applied, in words
     wants_superseded: bool = False  # the question asks about how things were
     filters: Filters = Filters()
+    # What the conversation was about, the question before first: it weighs a little in the search, and is not asked.
+    background: tuple[str, ...] = ()
     clarification: str = ""
+    model: str = ""  # the model that made the plan and the digest of its prompt; empty: rules did
 
 
 @dataclass(frozen=True)
