@@ -9,6 +9,7 @@ from accounts.viewer import Viewer
 from assistant.answering.extractive import extract
 from assistant.citations import verify
 from assistant.context import build_context
+from assistant.llm.choosing import planner_for, reranker_for
 from assistant.records import (
     record_of_context,
     record_of_draft,
@@ -16,25 +17,34 @@ from assistant.records import (
     record_of_verification,
 )
 from assistant.screening import screen
+from retrieval.options import Options
 from retrieval.orchestrator import Clock, retrieve
-from retrieval.planning import Planner
 from retrieval.types import Plan, Ranked, Step, Turn
 
 
 def answer(
-    question: str, turns: Sequence[Turn], viewer: Viewer, *, planner: Planner | None = None
+    question: str, turns: Sequence[Turn], viewer: Viewer, *, options: Options | None = None
 ) -> Iterator[Step]:
     """Yield a Step after each stage; the last one, `verify`, has the VerifiedAnswer as its value.
 
-    `turns` hold only what the viewer may read now. What raises in a stage passes through to the caller, who records it.
+    `turns` hold only what the viewer may read now; `options` are the configured ones unless given. What raises in a
+    stage passes through to the caller, who records it.
     """
+    options = options or Options.configured()
     clock = Clock()
     screened = screen(question)
     yield clock.step("screen", screened, record_of_screening(screened))
 
     plan: Plan | None = None
     ranked: tuple[Ranked, ...] = ()
-    for step in retrieve(screened.text, turns, viewer, planner=planner):
+    for step in retrieve(
+        screened.text,
+        turns,
+        viewer,
+        options=options,
+        planner=planner_for(options),
+        reranker=reranker_for(options),
+    ):
         plan = step.value if step.name == "plan" else plan
         ranked = step.value if step.name == "rerank" else ranked
         yield step

@@ -42,7 +42,8 @@ def _plan(record: Json, question: str) -> Told:
     title = (
         f"Planned into {len(sub_queries)} sub-questions" if len(sub_queries) > 1 else "Planned as one search"
     )
-    lines = [f"Rule “{words_of(record, 'rule')}”. No model used."]
+    model = words_of(record, "model")
+    lines = [f"Rule “{words_of(record, 'rule')}”. " + (f"Model: {model}." if model else "No model used.")]
     standalone = words_of(record, "standalone")
     if standalone and standalone != question:
         lines.append(f"Read as: {standalone}")
@@ -80,8 +81,14 @@ def _bridge(record: Json) -> Told:
 
 def _rerank(record: Json) -> Told:
     number = len(entries_of(record, "ranked"))
-    line = "Search score, how close together the question’s words stand, and a mention by name, added up."
-    return f"Ranked {counted(number, 'passage')}", (line,) if number else (), ""
+    lines = ["Search score, how close together the question’s words stand, and a mention by name, added up."]
+    reranker, failed = words_of(record, "reranker"), words_of(record, "failed")
+    if reranker:
+        lines.append(
+            f"A second opinion was asked of {reranker}"
+            + (f", in vain: {failed} The ranking stands." if failed else ", and moved what it preferred.")
+        )
+    return f"Ranked {counted(number, 'passage')}", tuple(lines) if number else (), ""
 
 
 def _context(record: Json) -> Told:

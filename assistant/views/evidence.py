@@ -1,5 +1,6 @@
 """Evidence: what a footnote stands on, how an answer came about, and what the asker thinks of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -167,11 +168,10 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
         lines = [f"{search.number}. {search.text}" for search in turn.searches]
         if plan.get("standalone", question.text) != question.text and count == 1:
             lines = [f"Read as: {plan['standalone']}"]
-        rule = plan.get("rule", "")
         told.append(
             Stage(
                 f"Planned into {count} sub-question{'' if count == 1 else 's'}",
-                (*lines, f"Planning rule: {rule}. No model used." if rule else "No model used."),
+                (*lines, _planned_by(plan)),
                 took("screen", "plan"),
             )
         )
@@ -185,6 +185,13 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
                 )
             )
     return told + _ending(turn, took("answer", "verify"))
+
+
+def _planned_by(plan: Mapping[str, object]) -> str:
+    if plan.get("model"):
+        return f"Planned by the model {plan['model']}."
+    rule = plan.get("rule", "")
+    return f"Planning rule: {rule}. No model used." if rule else "No model used."
 
 
 def _ending(turn: DeskTurn, time: str) -> list[Stage]:
