@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from retrieval.clarifying import filled_in
 from retrieval.types import Plan, SubQuery, Turn
 from retrieval.words import STOPWORDS, content_words, stem, words_of
 
@@ -130,7 +131,12 @@ def resolve_follow_up(question: str, turns: Sequence[Turn]) -> str:
     """Return the question with what it leaves unsaid put back from the last turn, or unchanged when it stands alone."""
     if not turns:
         return question
+    filled = filled_in(question, turns)
+    if filled is not None:
+        return filled
     previous = _last_standalone(turns)
+    if not question:  # nothing but filter words: the question before, looked for elsewhere
+        return previous
     words = words_of(question)
     carried = content_words(question)
     elliptic = ELLIPTIC.match(question)
@@ -158,7 +164,9 @@ def _last_standalone(turns: Sequence[Turn]) -> str:
     resolved = ""
     for number, turn in enumerate(turns[-4:]):
         resolved = (
-            resolve_follow_up(turn.question, [Turn(resolved, "")]) if number and resolved else turn.question
+            resolve_follow_up(turn.question, [Turn(resolved, "", turns[-4:][number - 1].clarification)])
+            if number and resolved
+            else turn.question
         )
     return resolved
 

@@ -12,6 +12,7 @@ class Turn:
 
     question: str
     answer: str
+    clarification: str = ""  # what was asked back instead of answering
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Plan:
     rule: str  # the planning rule that applied, in words
     wants_superseded: bool = False  # the question asks about how things were
     filters: Filters = Filters()
+    filters_not_used: tuple[str, ...] = ()  # sentences about filter words that could not be understood
     # What the conversation was about, the question before first: it weighs a little in the search, and is not asked.
     background: tuple[str, ...] = ()
     clarification: str = ""
