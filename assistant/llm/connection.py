@@ -68,6 +68,9 @@ class Connection:
         `context` is handed to the shape's validators. Raises ModelFailed when no such reply came within `seconds`.
         Call it from a thread without a running event loop, and outside of database transactions: it can take long.
         """
+        # Before the clock starts: loading it takes seconds, once.
+        import llama_index.llms.openai_like  # noqa: F401
+
         return asyncio.run(self._ask_in_time(shape, instructions, data, context))
 
     async def _ask_in_time(self, shape: type[R], instructions: str, data: Json, context: Json | None) -> R:

@@ -36,7 +36,7 @@ from tests.assistant.model_server import (
 
 __all__ = ["model_server"]  # a fixture: pytest finds it by name
 
-QUESTION = "Which budget does the head of the Leeds office approve?"
+QUESTION = "What is the budget for travel in Leeds?"
 TURNS = (Turn("How long is a sabbatical?", "A sabbatical lasts three months."),)
 
 

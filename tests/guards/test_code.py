@@ -122,7 +122,7 @@ def test_the_light_path_loads_no_heavy_library() -> None:
         "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings';"
         "import django; django.setup();"
         "import config.urls, config.asgi, ingestion.tasks, assistant.tasks;"
-        "heavy = {'torch', 'transformers', 'sentence_transformers', 'llama_index', 'qdrant_edge', 'qdrant_client', 'kreuzberg',"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'llama_index', 'openai', 'qdrant_edge', 'qdrant_client', 'kreuzberg',"
         " 'pypdfium2', 'nltk', 'ir_measures', 'tokenizers', 'numpy.linalg.lapack'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
