@@ -6,6 +6,19 @@ from django.conf import settings
 from django.db import models
 
 from accounts.append_only import AppendOnlyModel
+from assistant.golden.models import EvaluationResult, EvaluationRun, GoldenQuestion
+
+__all__ = [
+    "Answer",
+    "Citation",
+    "Conversation",
+    "EvaluationResult",
+    "EvaluationRun",
+    "Feedback",
+    "GoldenQuestion",
+    "Question",
+    "TraceStep",
+]
 
 
 class Conversation(models.Model):

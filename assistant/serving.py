@@ -38,7 +38,11 @@ class TaskThreads:
         pipeline.stopping.clear()
         for thread in self._threads:
             thread.start()
-        for name in ("ingestion.tasks.start_due_syncs", "ingestion.tasks.deliver_outbox"):
+        for name in (
+            "ingestion.tasks.start_due_syncs",
+            "ingestion.tasks.deliver_outbox",
+            "assistant.tasks.take_up_evaluations",
+        ):
             current_app.send_task(name)
 
     def stop(self, seconds: float) -> bool:

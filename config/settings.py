@@ -179,6 +179,7 @@ CELERY_BEAT_SCHEDULE = {
     "start-due-syncs": {"task": "ingestion.tasks.start_due_syncs", "schedule": 60.0},
     "purge-tombstones": {"task": "ingestion.tasks.purge_tombstones", "schedule": 3600.0},
     "close-interrupted-questions": {"task": "assistant.tasks.close_interrupted_questions", "schedule": 60.0},
+    "take-up-evaluations": {"task": "assistant.tasks.take_up_evaluations", "schedule": 60.0},
 }
 # `manage.py serve` starts a worker thread and beat when the broker lives in this process.
 TASKS_IN_PROCESS = CELERY_BROKER_URL.startswith("memory://")

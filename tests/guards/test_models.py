@@ -29,6 +29,9 @@ MUTABLE = {
     "assistant.Conversation",
     "assistant.Question",
     "assistant.Feedback",
+    "assistant.GoldenQuestion",
+    "assistant.EvaluationRun",
+    "assistant.EvaluationResult",
 }
 OURS = ("accounts", "ingestion", "retrieval", "assistant")
 

@@ -17,6 +17,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from assistant import demo, runner
+from assistant.golden import running
 from assistant.serving import TaskThreads
 from ingestion import outbox, pipeline, schedule
 from ingestion.data_folder import DataFolderBusy, alone_on_data_folder
@@ -61,6 +62,7 @@ class Command(BaseCommand):
             if settings.TASKS_IN_PROCESS:
                 schedule.take_up_after_restart()
                 runner.take_up_after_restart()
+                running.take_up_after_restart()
                 tasks = TaskThreads()
             # The port given may be 0: any free one.
             self._greet(host, listener.getsockname()[1])
