@@ -60,7 +60,7 @@ class Plan:
     # What the conversation was about, the question before first: it weighs a little in the search, and is not asked.
     background: tuple[str, ...] = ()
     clarification: str = ""
-    model: str = ""  # the model that made the plan and the digest of its prompt; empty: rules did
+    model: str = ""  # the model that made the plan; empty: rules did
 
 
 @dataclass(frozen=True)

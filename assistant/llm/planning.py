@@ -64,10 +64,11 @@ class ModelPlanner:
         try:
             connection = Connection.configured()
             proposal = connection.ask(Proposal, instructions.text, _data(ruled.question, turns))
-            return bounded(proposal, ruled, turns, f"{connection.name} (prompt {instructions.digest})")
+            made = bounded(proposal, ruled, turns)
         except ModelFailed as error:
             log.warning("The model could not plan: %s.", error)
             return replace(ruled, rule=f"the model could not plan ({error}); rules applied: {ruled.rule}")
+        return replace(made, rule=f"a model's plan (prompt {instructions.digest})", model=connection.name)
 
 
 def _data(question: str, turns: Sequence[Turn]) -> dict[str, object]:
@@ -76,14 +77,14 @@ def _data(question: str, turns: Sequence[Turn]) -> dict[str, object]:
         "conversation": [
             {
                 "question": _cut(turn.question, STANDALONE_CHARACTERS),
-                "answer": _cut(turn.answer, ANSWER_CHARACTERS),
+                "answer": _cut(turn.answer or turn.clarification, ANSWER_CHARACTERS),
             }
             for turn in turns[-TURNS:]
         ],
     }
 
 
-def bounded(proposal: Proposal, ruled: Plan, turns: Sequence[Turn], model: str) -> Plan:
+def bounded(proposal: Proposal, ruled: Plan, turns: Sequence[Turn]) -> Plan:
     """Return the plan that a proposal amounts to: at most MAX_SUB_QUERIES searches, numbered anew, after earlier ones only.
 
     Raises ModelFailed when nothing of it can be searched, or when it is about something else than what was asked.
@@ -100,14 +101,12 @@ def bounded(proposal: Proposal, ruled: Plan, turns: Sequence[Turn], model: str) 
         if not clarification:
             raise ModelFailed("its plan holds nothing to search for")
         sub_queries = (SubQuery(1, standalone),)
-    return replace(
-        ruled,
-        standalone=standalone,
-        sub_queries=sub_queries,
-        rule="planned by a model",
-        clarification=clarification,
-        model=model,
-    )
+    if len(sub_queries) == 1:
+        # Where a model sees one search, a second look that the rules would take is taken all the same.
+        sub_queries += tuple(
+            s for s in RulePlanner().plan(standalone, ()).sub_queries[1:2] if s.after == (1,)
+        )
+    return replace(ruled, standalone=standalone, sub_queries=sub_queries, clarification=clarification)
 
 
 def _speaks_of(standalone: str, asked: Sequence[str]) -> bool:

@@ -58,7 +58,9 @@ def test_the_models_searches_are_the_plan(model_server: ModelServer) -> None:
 
 def test_the_plan_says_which_model_and_which_prompt_made_it(model_server: ModelServer) -> None:
     model_server.script = [says(plan_of(QUESTION))]
-    assert plan().model == f"tiny (prompt {prompt('plan').digest})"
+    made = plan()
+    assert made.model == "tiny"
+    assert made.rule == f"a model's plan (prompt {prompt('plan').digest})"
     assert prompt("plan").digest.startswith("sha256:")
     assert model_server.asked[0]["messages"][0]["content"].startswith(prompt("plan").text)
 
@@ -85,6 +87,22 @@ def test_a_question_back_to_the_person_is_kept_and_the_plan_still_has_a_search(
     made = plan()
     assert made.clarification == "Which Leeds office: the old or the new one?"
     assert texts(made) == [QUESTION]
+
+
+def test_a_question_back_is_sent_as_what_was_answered(model_server: ModelServer) -> None:
+    back = "What do you mean by “it”?"
+    model_server.script = [says(plan_of("How long does the security review take?"))]
+    made = plan("The security review.", (Turn("How long does it take?", "", back),))
+    assert made.standalone == "How long does the security review take?"
+    assert model_server.sent()["conversation"] == [{"question": "How long does it take?", "answer": back}]
+
+
+def test_where_the_model_sees_one_search_the_rules_second_look_is_taken(model_server: ModelServer) -> None:
+    question = "Where does the manager of the team that runs payroll sit?"
+    model_server.script = [says(plan_of(question))]
+    made = plan(question)
+    assert made.sub_queries == RulePlanner().plan(question, ()).sub_queries
+    assert made.model
 
 
 def test_what_the_rules_read_out_of_a_question_holds(model_server: ModelServer) -> None:
@@ -260,7 +278,7 @@ def within_bounds(*searches: tuple[str, list[int]], question: str = QUESTION) ->
         searches=[Search(text=text, after=after) for text, after in searches],
         clarification="",
     )
-    return bounded(proposal, RulePlanner().plan(question, ()), (), "tiny")
+    return bounded(proposal, RulePlanner().plan(question, ()), ())
 
 
 def test_too_many_searches_are_cut_and_empty_ones_left_out_with_the_numbers_put_right() -> None:
@@ -302,7 +320,7 @@ def test_whatever_a_model_proposes_the_plan_is_bounded_or_there_is_none(
         clarification="",
     )
     try:
-        made = bounded(proposal, RulePlanner().plan(QUESTION, turns), turns, "tiny")
+        made = bounded(proposal, RulePlanner().plan(QUESTION, turns), turns)
     except ModelFailed:
         return
     assert 1 <= len(made.sub_queries) <= MAX_SUB_QUERIES
