@@ -120,6 +120,9 @@ class Document(models.Model):
     title_key = models.CharField(
         max_length=300, db_index=True, help_text="the title in lower case, words only"
     )
+    short_title_key = models.CharField(
+        max_length=300, blank=True, db_index=True, help_text="the same without brackets at its end, if any"
+    )
     author = models.CharField(max_length=200, blank=True)
     dated = models.DateField(
         null=True, blank=True, help_text="the date the document itself states, else of its file"

@@ -23,7 +23,7 @@ from ingestion.embedding import embedder
 from ingestion.index import get_index, model_name
 from ingestion.index.types import IndexPoint, Vector
 from ingestion.models import Chunk, Document, DocumentVersion, SyncItem, SyncRun
-from ingestion.titles import title_key
+from ingestion.titles import short_title_key, title_key
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +212,7 @@ def _show(version_id: int, upserted: dict[int, set[tuple[int, int, bool]]]) -> N
             document.current_version = version
             document.title = version.title or document.title
             document.title_key = title_key(document.title)
+            document.short_title_key = short_title_key(document.title)
             document.author, document.dated = version.author, version.dated
             document.is_superseded = version.is_superseded
         now_true = (document.policy_id, document.source_id, document.is_superseded)
@@ -220,7 +221,8 @@ def _show(version_id: int, upserted: dict[int, set[tuple[int, int, bool]]]) -> N
             document.needs_index_update = True
         document.save(
             update_fields=[
-                "current_version", "title", "title_key", "author", "dated", "is_superseded", "needs_index_update",
+                "current_version", "title", "title_key", "short_title_key", "author", "dated", "is_superseded",
+                "needs_index_update",
             ]
         )  # fmt: skip
         _finish_items(version, SyncItem.Outcome.DONE)

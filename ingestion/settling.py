@@ -14,7 +14,7 @@ from ingestion.index import model_name
 from ingestion.listing import set_policy
 from ingestion.models import Chunk, Document, DocumentVersion, Source, SyncItem
 from ingestion.reading import Job, Read
-from ingestion.titles import title_key
+from ingestion.titles import short_title_key, title_key
 
 Outcome = SyncItem.Outcome
 State = DocumentVersion.State
@@ -131,6 +131,7 @@ def _create(item: SyncItem, source: Source, read: Read) -> Document:
         external_id=item.external_id,
         title=title,
         title_key=title_key(title),
+        short_title_key=short_title_key(title),
         policy=item.policy or intern_policy(DARK),
         policy_note=item.policy_note,
     )

@@ -1,94 +1,125 @@
-"""Bridges: documents that good passages, or the question, mention by title. This is what finds the second hop.
+"""Bridges: the second hop, through documents that good passages call by title, or by a search for what they say.
 
-One indexed lookup of the n-grams of the texts among the titles of documents this viewer may read: a document they may
-not read can neither be reached nor shift a score. Measured gains in docs/retrieval.md.
+A document the viewer may not read can neither be reached nor shift a score: titles are looked up among visible
+documents, and every search runs under the viewer's filter. Measured gains in docs/retrieval.md.
 """
 
-import re
-from collections import Counter
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.viewer import Viewer
-from ingestion.access import Reach
-from ingestion.models import Document
-from retrieval.search import index_filter, search_texts
-from retrieval.types import Candidate, Passage, Plan
-from retrieval.words import STOPWORDS
+from retrieval.naming import called_by, mentions_in, titles_among
+from retrieval.search import SearchResults, queries_of, search_more, weighed
+from retrieval.second import second_searches
+from retrieval.types import Candidate, Plan, Ranked
+from retrieval.words import content_words, related, words_of
 
 FROM_PASSAGES = 5
-LONGEST_TITLE = 9  # words
 MOST_DOCUMENTS = 40
-MOST_ROWS = 400
-# A title that more documents than this share ("Minutes", the chapters of one handbook) names none of them.
-SAME_TITLE = 3
 CHUNKS_PER_DOCUMENT = 2
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+PER_SECOND_SEARCH = 5
+"""Kept of a second search; what it finds further down is mostly about something else."""
 
 
 @dataclass(frozen=True)
 class Bridge:
-    """A document reached because a text names it: `source` is the index of the passage, or -1 for the question."""
+    """A document reached because a passage calls it by title.
+
+    `source` is that passage's place in the first ranking. `strength` in [0, 1.3]: how good the passage is, how few
+    others it names, and whether the question's words stand beside the name.
+    """
 
     document: int
     title: str
     source: int
+    strength: float
+
+
+@dataclass(frozen=True)
+class SecondSearch:
+    """What was found with the words of a good passage; `source` is its place in the first ranking."""
+
+    sub_query: int
+    source: int
+    strength: float
+    candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True)
 class Bridged:
-    """The documents reached, and the candidates found inside them (not yet gated, so without text)."""
+    """The documents reached, the second searches, and the candidates of both as the question itself scores them.
 
-    bridges: tuple[Bridge, ...]
-    candidates: tuple[Candidate, ...]
-
-
-def find_bridges(plan: Plan, passages: Sequence[Passage], viewer: Viewer, reach: Reach) -> Bridged:
-    """Return the documents named in the question or in the first passages, with their best chunks for the question."""
-    mentions: dict[str, list[int]] = {}
-    first = passages[:FROM_PASSAGES]
-    for source, text in [(-1, plan.standalone), *((n, passage.text) for n, passage in enumerate(first))]:
-        for key in title_mentions(text):
-            mentions.setdefault(key, []).append(source)
-    if not mentions:
-        return Bridged((), ())
-    rows = list(
-        Document.objects.visible_to(viewer)
-        .filter(title_key__in=list(mentions))
-        .values_list("pk", "title", "title_key", "is_superseded")
-        .order_by("pk")[:MOST_ROWS]
-    )
-    shared = Counter(key for _, _, key, _ in rows)
-    rows = [row for row in rows if shared[row[2]] <= SAME_TITLE][:MOST_DOCUMENTS]
-    bridges: list[Bridge] = []
-    for pk, title, key, is_superseded in rows:
-        # A document that names itself is no bridge: most texts repeat their own title.
-        sources = [source for source in mentions[key] if source < 0 or first[source].document != pk]
-        if sources and (plan.wants_superseded or not is_superseded):
-            bridges.append(Bridge(pk, title, min(sources)))
-    documents = frozenset(bridge.document for bridge in bridges)
-    if not documents:
-        return Bridged((), ())
-    where = index_filter(reach, plan, documents)
-    found = search_texts([plan.standalone], where, limit=CHUNKS_PER_DOCUMENT * len(documents))[0]
-    return Bridged(tuple(bridges), tuple(found))
-
-
-def title_mentions(text: str) -> set[str]:
-    """Return the keys of everything in a text that could be a title: its n-grams that look like names.
-
-    An n-gram counts when its first word is capitalised or a number, and it is not a bare stop word: titles are names,
-    and names are written so. The question is often typed in lower case, so short texts are taken whole.
+    Not yet gated: without text.
     """
-    relaxed = len(text) < 200 and text == text.lower()
-    keys: set[str] = set()
-    for line in re.split(r"[\n.;!?]+(?:\s|$)", text):
-        spans = [(match.group(), match.group().lower()) for match in WORD.finditer(line)]
-        for start, (word, lower) in enumerate(spans):
-            if not (relaxed or word[:1].isupper() or word[:1].isdigit()):
-                continue
-            for end in range(start + 1, min(start + LONGEST_TITLE, len(spans)) + 1):
-                if end == start + 1 and (lower in STOPWORDS or len(lower) < 3):
-                    continue
-                keys.add(" ".join(part for _, part in spans[start:end])[:300])
-    return keys
+
+    bridges: tuple[Bridge, ...] = ()
+    second: tuple[SecondSearch, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+def find_bridges(
+    plan: Plan,
+    first: Sequence[Ranked],
+    viewer: Viewer,
+    results: SearchResults,
+    *,
+    titles: bool = True,
+    second_search: bool = True,
+) -> Bridged:
+    """Return what the first ranking's best passages lead to. One SQL lookup and one round trip to the index."""
+    bridges = _bridges(plan, first[:FROM_PASSAGES], viewer, results) if titles else ()
+    documents = frozenset(bridge.document for bridge in bridges)
+    searches = second_searches(plan, first) if second_search else ()
+    asked = []
+    if documents:
+        asked.append((results.asked._replace(documents=documents), CHUNKS_PER_DOCUMENT * len(documents)))
+    asked += [(query, PER_SECOND_SEARCH) for query in queries_of([search.text for search in searches])]
+    found = search_more(asked, results)
+    within = found.pop(0) if documents else ()
+    return Bridged(
+        tuple(bridges),
+        tuple(
+            SecondSearch(search.sub_query, search.source, _quality(first, search.source), hits)
+            for search, hits in zip(searches, found, strict=True)
+        ),
+        weighed([*within, *(candidate for hits in found for candidate in hits)], results),
+    )
+
+
+def _bridges(
+    plan: Plan, first: Sequence[Ranked], viewer: Viewer, results: SearchResults
+) -> tuple[Bridge, ...]:
+    mentions = [mentions_in(ranked.passage.text) for ranked in first]
+    titles = titles_among(
+        [mention for found in mentions for mention in found], viewer, superseded=plan.wants_superseded
+    )
+    asked = content_words(plan.standalone)
+    named = {called.document for called in results.named}
+    best: dict[int, Bridge] = {}
+    for source, (ranked, found) in enumerate(zip(first, mentions, strict=True)):
+        # A document that names itself is no bridge (most texts repeat their own title), nor is one the question names.
+        called = [
+            c
+            for c in called_by(found, titles)
+            if c.document != ranked.passage.document and c.document not in named
+        ]
+        own = set(words_of(ranked.passage.title))
+        telling = [word for word in asked if word not in own]
+        for document in called:
+            is_asked_for = any(related(word, other) for word in telling for other in document.around)
+            strength = _quality(first, source) * _focus(len(called)) * (1.3 if is_asked_for else 1.0)
+            if document.document not in best or strength > best[document.document].strength:
+                best[document.document] = Bridge(document.document, document.title, source, strength)
+    return tuple(sorted(best.values(), key=lambda b: (-b.strength, b.document))[:MOST_DOCUMENTS])
+
+
+def _quality(first: Sequence[Ranked], source: int) -> float:
+    """Return how good a passage is beside the best one, in [0, 1]: squared, so that only the best lead on."""
+    best = first[0].score
+    return (max(0.0, first[source].score) / best) ** 2 if best > 0 else 0.0
+
+
+def _focus(named: int) -> float:
+    """Return how much one of several documents that a passage names gets of it, in (0, 1]."""
+    return 0.2 + 0.8 / math.sqrt(named)

@@ -27,15 +27,17 @@ def fuse(
     weight: float = DENSE_WEIGHT,
     exact: Mapping[int, ChunkScores] | None = None,
     method: Fusion = "shares",
+    best: Best | None = None,
 ) -> tuple[Candidate, ...]:
     """Return the union of both lists, best first; equal scores are ordered by chunk, so the order is always the same.
 
     `weight` in [0, 1] is the share of the dense score. A chunk that only one retriever found takes its other score
     from `exact` (see `VectorIndex.scores`), and without it counts as much as the lowest that retriever found.
+    `best` are the scores to take shares of, where these hits are only part of what was found for the question.
     `method` is for comparison: `min-max` stretches each list from its lowest score to its highest, `rrf` adds up
     reciprocal ranks, `dense` and `keyword` listen to one retriever. Raises ValueError for a weight outside [0, 1].
     """
-    if method == "rrf":
+    if method == "rrf" and best is None:
         return _by_ranks(hits)
     weight = {"dense": 1.0, "keyword": 0.0}.get(method, weight)
     if not 0.0 <= weight <= 1.0:
@@ -45,7 +47,8 @@ def fuse(
     dense = {hit.chunk: hit.score for hit in hits.dense}
     keyword = {hit.chunk: hit.score for hit in hits.keyword}
     stretched = method == "min-max"
-    dense_scale, keyword_scale = _Scale.of(dense, stretched), _Scale.of(keyword, stretched)
+    dense_scale = _Scale.of(dense, stretched, best.dense if best else None)
+    keyword_scale = _Scale.of(keyword, stretched, best.keyword if best else None)
     candidates: list[Candidate] = []
     for chunk, document in documents.items():
         also = known.get(chunk)
@@ -54,6 +57,22 @@ def fuse(
         fused = weight * dense_scale.share(dense_score) + (1.0 - weight) * keyword_scale.share(keyword_score)
         candidates.append(Candidate(chunk, document, dense_score, keyword_score, fused))
     return tuple(sorted(candidates, key=lambda candidate: (-candidate.fused, candidate.chunk)))
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best score of each retriever for a question."""
+
+    dense: float
+    keyword: float
+
+
+def best_of(hits: IndexHits) -> Best:
+    """Return the best scores among hits, 0 where a retriever found nothing."""
+    return Best(
+        max((hit.score for hit in hits.dense), default=0.0),
+        max((hit.score for hit in hits.keyword), default=0.0),
+    )
 
 
 def missing(hits: IndexHits) -> frozenset[int]:
@@ -68,8 +87,9 @@ class _Scale:
     zero: float
 
     @classmethod
-    def of(cls, scores: Mapping[int, float], stretched: bool) -> _Scale:
+    def of(cls, scores: Mapping[int, float], stretched: bool, best: float | None) -> _Scale:
         lowest, highest = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
+        highest = highest if best is None else best
         return cls(lowest, highest, lowest if stretched and lowest < highest else 0.0)
 
     def share(self, score: float | None) -> float:

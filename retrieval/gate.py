@@ -4,6 +4,8 @@ What stands before the gate holds ids and scores. The index is a hint and may be
 its document, as the database has it at this moment, admits this viewer and its chunk belongs to the version on show.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +21,8 @@ COLUMNS = (
     "id", "version_id", "ordinal", "start", "end", "page", "headings", "text", "digest",
     "version__document_id", "version__document__public_id", "version__document__title",
     "version__document__author", "version__document__dated", "version__document__is_superseded",
-    "version__document__policy_id", "version__document__source__policy_id", "version__document__source__name",
+    "version__document__policy_id", "version__document__policy__digest", "version__document__source__policy_id",
+    "version__document__source__policy__digest", "version__document__source__name",
     "version__document__source__authority",
 )  # fmt: skip
 
@@ -98,8 +101,11 @@ def _current_chunks(readable: DocumentQuerySet) -> QuerySet[Chunk]:
 def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, Passage]:  # Any: column values
     rows = list(found)
     rules = _rules(
-        {row["version__document__policy_id"] for row in rows}
-        | {row["version__document__source__policy_id"] for row in rows}
+        {
+            row[f"version__document__{of}policy_id"]: row[f"version__document__{of}policy__digest"]
+            for row in rows
+            for of in ("", "source__")
+        }
     )
     passages: dict[int, Passage] = {}
     for row in rows:
@@ -121,9 +127,27 @@ def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, P
     return passages
 
 
-def _rules(policy_ids: Iterable[int]) -> dict[int, Rule]:
-    policies = AccessPolicy.objects.filter(pk__in=list(policy_ids)).prefetch_related("clauses", "denials")
-    return {policy.pk: rule_of(policy) for policy in policies}
+# A policy's rule never changes, and its digest says which rule it is. Only what a passage is said to be readable
+# through comes from here; whether it is readable the database has decided.
+_known: OrderedDict[str, Rule] = OrderedDict()
+_known_lock = threading.Lock()
+MOST_KNOWN = 10_000
+
+
+def _rules(digests: Mapping[int, str]) -> dict[int, Rule]:
+    """Return the rules of policies, given by id with their digests."""
+    with _known_lock:
+        rules = {policy: _known[digest] for policy, digest in digests.items() if digest in _known}
+    unknown = [policy for policy in digests if policy not in rules]
+    if unknown:
+        policies = AccessPolicy.objects.filter(pk__in=unknown).prefetch_related("clauses", "denials")
+        read = {policy.pk: rule_of(policy) for policy in policies}
+        rules |= read
+        with _known_lock:
+            _known.update({digests[policy]: rule for policy, rule in read.items()})
+            while len(_known) > MOST_KNOWN:
+                _known.popitem(last=False)
+    return rules
 
 
 def _reasons(chunk_ids: Sequence[int]) -> tuple[Withheld, ...]:

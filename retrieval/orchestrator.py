@@ -2,17 +2,32 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from django.utils.timezone import localdate
+
 from accounts.viewer import Viewer
-from retrieval.bridge import Bridged, find_bridges
+from retrieval.bridge import find_bridges
+from retrieval.clarifying import clarification_for
+from retrieval.filtering import FilterReading, documents_matching, merged, read_filters, without_operators
 from retrieval.gate import pass_gate
 from retrieval.options import Options
 from retrieval.planning import Planner, RulePlanner
-from retrieval.rank import WEIGHTS, rank
+from retrieval.rank import INDEX_ONLY, WEIGHTS, Scorer, final_ranking, first_ranking, with_more
+from retrieval.records import (
+    Record,
+    record_of_bridge,
+    record_of_gate,
+    record_of_plan,
+    record_of_ranking,
+    record_of_search,
+    record_of_sufficiency,
+)
 from retrieval.reranking import Reranker, with_second_opinion
-from retrieval.search import SearchResults, search
-from retrieval.types import Filters, Gated, Plan, Ranked, Step, SubQuery, Turn
+from retrieval.search import search
+from retrieval.sufficiency import Sufficiency, check
+from retrieval.types import Filters, Plan, Step, SubQuery, Turn
 
 NO_FILTERS = Filters()
 
@@ -27,7 +42,9 @@ def retrieve(
     planner: Planner | None = None,
     reranker: Reranker | None = None,
 ) -> Iterator[Step]:
-    """Yield a Step after each stage: plan, search, gate, bridge, rerank. The last one's value is the ranked passages.
+    """Yield a Step after each stage: plan, search, gate, bridge, sufficiency, rerank. The last one's value is the ranked passages.
+
+    A plan that asks back is the only step: nothing is searched.
 
     `options` are the configured ones unless given. `filters` are what the asker picked beside the question. `planner`
     and `reranker` are the model-backed ones where the options ask for them; without one the rules do its work.
@@ -36,31 +53,71 @@ def retrieve(
     """
     clock = Clock()
     options = options or Options.configured()
-    plan = _plan(question, turns, options, planner)
+    plan = _plan(question, turns, viewer, options, filters, planner)
     yield clock.step("plan", plan, record_of_plan(plan))
+    if plan.clarification:
+        return
 
-    results = search(plan, viewer, options.fusion)
+    # Every further search for this question runs under the same narrowing.
+    narrowed = documents_matching(plan.filters, viewer)
+    results = search(plan, viewer, options.fusion, names=options.bridge, documents=narrowed)
     yield clock.step("search", results, record_of_search(results))
 
     gated = pass_gate([candidate.chunk for candidate in results.candidates()], viewer)
     yield clock.step("gate", gated, record_of_gate(gated))
 
-    bridged = find_bridges(plan, gated.passages, viewer, results.reach) if options.bridge else Bridged((), ())
-    gated_bridges = pass_gate([candidate.chunk for candidate in bridged.candidates], viewer)
-    yield clock.step("bridge", bridged, record_of_bridge(bridged, gated_bridges))
+    weights = INDEX_ONLY if options.reranking == "off" else WEIGHTS
+    scorer = Scorer.of(plan, gated.passages, weights, localdate())
+    first = first_ranking(results, gated.passages, scorer)
+    bridged = find_bridges(
+        plan, first, viewer, results, titles=options.bridge, second_search=options.second_search
+    )
+    led_to = pass_gate([candidate.chunk for candidate in bridged.candidates], viewer)
+    ranked = final_ranking(first, bridged, led_to.passages, scorer)
+    yield clock.step("bridge", bridged, record_of_bridge(bridged, led_to))
 
-    weights = WEIGHTS if options.reranking != "off" else {"fused": 1.0, "bridge": WEIGHTS["bridge"]}
-    ranked = rank(plan, results, bridged, gated.passages, gated_bridges.passages, weights)
+    sufficiency = check(plan, ranked, results) if options.sufficiency else Sufficiency()
+    added = pass_gate([candidate.chunk for candidate in sufficiency.candidates], viewer)
+    ranked = with_more(ranked, sufficiency.candidates, added.passages, scorer)
+    yield clock.step("sufficiency", sufficiency, record_of_sufficiency(sufficiency, added))
+
     opinion: Record = {}
     if reranker is not None and options.reranking in ("cross-encoder", "judge"):
         ranked, opinion = with_second_opinion(plan.standalone, ranked, reranker)
     yield clock.step("rerank", ranked, {**record_of_ranking(ranked), **opinion})
 
 
-def _plan(question: str, turns: Sequence[Turn], options: Options, planner: Planner | None) -> Plan:
+def _plan(
+    question: str,
+    turns: Sequence[Turn],
+    viewer: Viewer,
+    options: Options,
+    picked: Filters,
+    planner: Planner | None,
+) -> Plan:
     if options.planning == "off":
-        return Plan(question, question, (SubQuery(1, question),), "as typed")
-    return (planner or RulePlanner()).plan(question, turns)
+        return Plan(question, question, (SubQuery(1, question),), "as typed", filters=picked)
+    read = merged(picked, read_filters(question, viewer))
+    # Earlier turns' operators narrowed those searches; what they asked about is the rest.
+    turns = [replace(turn, question=without_operators(turn.question)) for turn in turns]
+    clarification = clarification_for(read.question, turns)
+    if clarification:
+        whole = (SubQuery(1, question),)
+        plan = Plan(question, question, whole, "asked back", clarification=clarification)
+    else:
+        plan = (planner or RulePlanner()).plan(read.question, turns)
+    return _narrowed(replace(plan, question=question), read, turns)
+
+
+def _narrowed(plan: Plan, read: FilterReading, turns: Sequence[Turn]) -> Plan:
+    """Return a plan with the filters that hold for it. After one question back none is asked again."""
+    asked_back = bool(turns and turns[-1].clarification)
+    return replace(
+        plan,
+        filters=read.filters,
+        filters_not_used=read.not_used,
+        clarification="" if asked_back else plan.clarification,
+    )
 
 
 class Clock:
@@ -74,91 +131,3 @@ class Clock:
         now = time.perf_counter()
         milliseconds, self.last = (now - self.last) * 1000, now
         return Step(name, value, record, round(milliseconds, 2))
-
-
-Record = dict[str, Any]  # Any: JSON values
-
-
-def record_of_plan(plan: Plan) -> Record:
-    """Return what the trace keeps of a plan."""
-    return {
-        "rule": plan.rule,
-        "model": plan.model,
-        "standalone": plan.standalone,
-        "wants_superseded": plan.wants_superseded,
-        "sub_queries": [
-            {"number": s.number, "text": s.text, "after": list(s.after)} for s in plan.sub_queries
-        ],
-    }
-
-
-def record_of_search(results: SearchResults) -> Record:
-    """Return what the trace keeps of a search: per sub-query each candidate's ids and scores."""
-    return {
-        "reach": {"policies": len(results.reach.policies), "sources": len(results.reach.sources)},
-        "sub_queries": [
-            {
-                "number": found.sub_query.number,
-                "candidates": [
-                    {
-                        "chunk": c.chunk,
-                        "document": c.document,
-                        "dense": _rounded(c.dense),
-                        "keyword": _rounded(c.keyword),
-                        "fused": _rounded(c.fused),
-                    }
-                    for c in found.candidates
-                ],
-            }
-            for found in results.found
-        ],
-    }
-
-
-def record_of_gate(gated: Gated) -> Record:
-    """Return what the trace keeps of the gate: who passed with which digest, who was withheld and why."""
-    return {
-        "passed": [
-            {
-                "chunk": p.chunk,
-                "digest": p.chunk_digest,
-                "policy": p.grant.policy,
-                "source_policy": p.grant.source_policy,
-                "through": [list(clause) for clause in p.grant.through],
-            }
-            for p in gated.passages
-        ],
-        "withheld": [{"chunk": w.chunk, "document": w.document, "reason": w.reason} for w in gated.withheld],
-    }
-
-
-def record_of_bridge(bridged: Bridged, gated: Gated) -> Record:
-    """Return what the trace keeps of the bridges: documents by id and what named them."""
-    return {
-        "bridges": [
-            {"document": b.document, "named_in": "question" if b.source < 0 else f"passage {b.source + 1}"}
-            for b in bridged.bridges
-        ],
-        **record_of_gate(gated),
-    }
-
-
-def record_of_ranking(ranked: Sequence[Ranked]) -> Record:
-    """Return what the trace keeps of the ranking: each passage's score and what it is made of."""
-    return {
-        "ranked": [
-            {
-                "chunk": r.passage.chunk,
-                "document": r.passage.document,
-                "score": _rounded(r.score),
-                "features": {name: _rounded(value) for name, value in r.features.items()},
-                "sub_queries": list(r.sub_queries),
-                "bridged": bool(r.via),
-            }
-            for r in ranked
-        ]
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), 4)

@@ -70,12 +70,18 @@ class RulePlanner:
         texts, rule = split_asks(standalone)
         if standalone != question:
             rule = f"follow-up, earlier turn carried over; {rule}"
+        sub_queries = [SubQuery(number, text) for number, text in enumerate(texts, start=1)]
+        if len(texts) == 1 and describes_what_it_asks_about(standalone):
+            # What the inner part means is found first; the whole is asked again with what was found.
+            sub_queries.append(SubQuery(2, f"{standalone} #1", after=(1,)))
+            rule = f"{rule}, asked again with what is found"
         return Plan(
             question=question,
             standalone=standalone,
-            sub_queries=tuple(SubQuery(number, text) for number, text in enumerate(texts, start=1)),
+            sub_queries=tuple(sub_queries),
             rule=rule,
             wants_superseded=bool(PAST.search(standalone)),
+            background=_background(turns),
         )
 
 
@@ -108,6 +114,35 @@ def split_asks(question: str) -> tuple[list[str], str]:
             f"{either['b'].strip()} {_topic(head)}",
         ], "a choice between two, each searched"
     return [question], "one question"
+
+
+INNER = re.compile(r"(?<=\s)(?:that|who|whom|whose|which|where|of)\b|['’]s\b", re.IGNORECASE)
+# Nouns that stand for somebody or something by way of another: their bearer has to be found first.
+RELATION = re.compile(
+    r"\b(?:author|owner|founder|director|manager|head|lead(?:er)?|chair|president|performer|composer|writer|producer|creator|designer|"
+    r"developer|publisher|supplier|vendor|maker|manufacturer|employer|successor|predecessor|spouse|husband|wife|father|mother|"
+    r"son|daughter|child|sibling|brother|sister|birthplace|place of (?:birth|death)|born|died|country|county|state|city|capital|"
+    r"region|nationality|team|company|parent|member|winner|holder)s?\b",
+    re.IGNORECASE,
+)
+
+
+def describes_what_it_asks_about(question: str) -> bool:
+    """Return whether a question speaks of something by describing it: "the manager of the team that runs payroll"."""
+    inner = len(INNER.findall(question))
+    return inner >= 2 or (inner == 1 and bool(RELATION.search(question)))
+
+
+ANSWER_CHARACTERS = 600
+"""Of an earlier answer, what weighs in: its beginning says what it is about."""
+
+
+def _background(turns: Sequence[Turn]) -> tuple[str, ...]:
+    """Return what the conversation was about: the last question, made to stand alone, and what was answered."""
+    if not turns:
+        return ()
+    answer = turns[-1].answer[:ANSWER_CHARACTERS].strip()
+    return (_last_standalone(turns), *([answer] if answer else []))
 
 
 def _can_stand(part: str) -> bool:

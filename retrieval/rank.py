@@ -1,6 +1,8 @@
 """Rerank: permitted passages in the order in which they answer the question, by a few features that can be explained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 
 from retrieval.bridge import Bridged
 from retrieval.proximity import neighbours_kept, placed_stems, within_one_window
@@ -8,67 +10,142 @@ from retrieval.search import SearchResults
 from retrieval.types import Candidate, Passage, Plan, Ranked
 from retrieval.words import coverage, rarity, stems_of
 
-# Weights of the features; each feature lies in [0, 1]. Flat around these values on every suite (docs/retrieval.md).
+# Weights of the features; each feature lies in [0, 1] unless said otherwise. Flat around these values on every suite
+# (docs/retrieval.md).
 WEIGHTS: Mapping[str, float] = {
     "fused": 1.0,  # what the index scored
     "neighbours": 0.1,  # the question's neighbouring words are neighbours here
     "window": 0.1,  # the question's words stand close together here
     "title": 0.05,  # the title and headings speak of the question's words
-    "bridge": 0.4,  # the question or a good passage names this document
+    "named": 0.4,  # the question calls this document by its title
+    "bridge": 0.5,  # a good passage calls this document by its title; up to 1.3
+    "second": 0.3,  # a search for what a good passage says found it
+    "authority": 0.03,  # the source's: -1 informal, 0 ordinary, 1 authoritative
+    "freshness": 0.02,  # halves every HALF_LIFE_DAYS; 0 without a date
 }
+INDEX_ONLY: Mapping[str, float] = {"fused": 1.0}
+"""For comparison: the order in which the index found them."""
+HALF_LIFE_DAYS = 365
 # A stem that no passage in the pool holds is rarer than any that one does.
 UNSEEN = 6.0
 
 
-def rank(
-    plan: Plan,
-    results: SearchResults,
-    bridged: Bridged,
-    passages: Sequence[Passage],
-    bridge_passages: Sequence[Passage],
-    feature_weights: Mapping[str, float] = WEIGHTS,
-) -> tuple[Ranked, ...]:
-    """Return every permitted passage once, best first."""
-    direct = {candidate.chunk: candidate for candidate in results.candidates()}
-    over_bridge = {candidate.chunk: candidate for candidate in bridged.candidates}
-    placed = {p.chunk: placed_stems(p.text) for p in (*passages, *bridge_passages)}
-    above = {p.chunk: stems_of(" ".join((p.title, *p.headings))) for p in (*passages, *bridge_passages)}
-    weights = rarity([*above[chunk], *(stem for _, stem in held)] for chunk, held in placed.items())
-    wanted = stems_of(plan.standalone)
-    bridges = {bridge.document: bridge for bridge in bridged.bridges}
-    best_of_bridge = _best_chunks(bridged.candidates)
-    ranked: dict[int, Ranked] = {}
-    for passage in (*passages, *bridge_passages):
-        if passage.chunk in ranked:
-            continue
-        candidate = direct.get(passage.chunk)
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """What passages are held against: the question's stems, and how rare each stem is among what was found first."""
+
+    wanted: tuple[str, ...]
+    rarity: Mapping[str, float]
+    weights: Mapping[str, float]
+    today: date
+
+    @classmethod
+    def of(
+        cls, plan: Plan, passages: Iterable[Passage], weights: Mapping[str, float], today: date
+    ) -> "Scorer":
+        """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
+        pool = ([*_above(p), *(stem for _, stem in placed_stems(p.text))] for p in passages)
+        return cls(tuple(stems_of(plan.standalone)), rarity(pool), weights, today)
+
+    def features(self, passage: Passage, fused: float, *, is_named: bool) -> dict[str, float]:
+        """Return what a passage's own words, source and date are worth for the question."""
+        placed = placed_stems(passage.text)
         features = {
-            "fused": candidate.fused if candidate else 0.0,
-            "neighbours": neighbours_kept(wanted, placed[passage.chunk], weights, UNSEEN),
-            "window": within_one_window(wanted, placed[passage.chunk], weights, UNSEEN),
-            "title": coverage(wanted, above[passage.chunk], weights, UNSEEN),
+            "fused": fused,
+            "neighbours": neighbours_kept(self.wanted, placed, self.rarity, UNSEEN),
+            "window": within_one_window(self.wanted, placed, self.rarity, UNSEEN),
+            "title": coverage(self.wanted, _above(passage), self.rarity, UNSEEN),
+            "named": float(is_named),
         }
-        bridge = bridges.get(passage.document)
-        via = ""
-        if bridge is not None and best_of_bridge.get(passage.document) == passage.chunk:
-            features["bridge"] = 1.0 if bridge.source < 0 else 1.0 - 0.1 * bridge.source
-            if not candidate:
-                # Named in the question is as good as found by it; named in a passage is a lead to be weighed.
-                share = 1.0 if bridge.source < 0 else 0.5
-                features["fused"] = share * over_bridge[passage.chunk].fused
-            via = f"title “{bridge.title}” in " + (
-                "the question" if bridge.source < 0 else f"passage {bridge.source + 1}"
+        if passage.authority:
+            features["authority"] = float(passage.authority)
+        if passage.dated is not None:
+            features["freshness"] = 0.5 ** (max(0, (self.today - passage.dated).days) / HALF_LIFE_DAYS)
+        return features
+
+    def score(self, features: Mapping[str, float]) -> float:
+        """Return the weighted sum."""
+        return sum(self.weights.get(name, 0.0) * value for name, value in features.items())
+
+
+def first_ranking(results: SearchResults, passages: Sequence[Passage], scorer: Scorer) -> tuple[Ranked, ...]:
+    """Return the passages that the index and the question's own names led to, best first."""
+    candidates = {candidate.chunk: candidate for candidate in results.candidates()}
+    named = {called.document: called.title for called in results.named}
+    best_of_named = best_chunks(results.in_named)
+    ranked = []
+    for passage in passages:
+        candidate = candidates[passage.chunk]
+        is_named = best_of_named.get(passage.document) == passage.chunk
+        features = scorer.features(passage, candidate.fused, is_named=is_named)
+        via = f"title “{named[passage.document]}” in the question" if is_named else ""
+        found_by = results.sub_queries_of(passage.chunk)
+        ranked.append(Ranked(passage, scorer.score(features), found_by, candidate, features, via))
+    return _sorted(ranked)
+
+
+def final_ranking(
+    first: Sequence[Ranked], bridged: Bridged, passages: Sequence[Passage], scorer: Scorer
+) -> tuple[Ranked, ...]:
+    """Return the first ranking together with what it led to, best first, every passage once.
+
+    `passages` are the permitted ones among the bridges' candidates.
+    """
+    fused = {candidate.chunk: candidate.fused for candidate in bridged.candidates}
+    ranked = {item.passage.chunk: item for item in first}
+    for passage in passages:
+        if passage.chunk not in ranked:
+            features = scorer.features(passage, fused.get(passage.chunk, 0.0), is_named=False)
+            ranked[passage.chunk] = Ranked(passage, 0.0, (), None, features)
+    bridges = {bridge.document: bridge for bridge in bridged.bridges}
+    for document, chunk in best_chunks(bridged.candidates).items():
+        bridge = bridges.get(document)
+        if bridge is not None and chunk in ranked:
+            item = ranked[chunk]
+            via = item.via or f"title “{bridge.title}” in passage {bridge.source + 1}"
+            ranked[chunk] = replace(item, features={**item.features, "bridge": bridge.strength}, via=via)
+    for search in bridged.second:
+        origin = first[search.source].passage
+        for candidate in search.candidates:
+            found = ranked.get(candidate.chunk)
+            if found is None or candidate.document == origin.document:
+                continue
+            value = max(candidate.fused * search.strength, found.features.get("second", 0.0))
+            ranked[candidate.chunk] = replace(
+                found,
+                features={**found.features, "second": value},
+                via=found.via or f"a search for what passage {search.source + 1} says",
+                sub_queries=tuple(sorted({*found.sub_queries, search.sub_query})),
             )
-        score = sum(feature_weights.get(name, 0.0) * value for name, value in features.items())
-        ranked[passage.chunk] = Ranked(
-            passage, score, results.sub_queries_of(passage.chunk), candidate, features, via
-        )
-    return tuple(sorted(ranked.values(), key=lambda item: (-item.score, item.passage.chunk)))
+    return _sorted([replace(item, score=scorer.score(item.features)) for item in ranked.values()])
 
 
-def _best_chunks(candidates: Sequence[Candidate]) -> dict[int, int]:
+def with_more(
+    ranked: Sequence[Ranked], candidates: Sequence[Candidate], passages: Sequence[Passage], scorer: Scorer
+) -> tuple[Ranked, ...]:
+    """Return the ranking with further permitted passages put where their own words place them."""
+    fused = {candidate.chunk: candidate for candidate in candidates}
+    added = []
+    for passage in passages:
+        candidate = fused[passage.chunk]
+        features = scorer.features(passage, candidate.fused, is_named=False)
+        via = "a search for what the others lack"
+        added.append(Ranked(passage, scorer.score(features), (), candidate, features, via))
+    return _sorted([*ranked, *added]) if added else tuple(ranked)
+
+
+def best_chunks(candidates: Sequence[Candidate]) -> dict[int, int]:
+    """Return each document's best chunk among candidates."""
     best: dict[int, Candidate] = {}
     for candidate in candidates:
         if candidate.document not in best or candidate.fused > best[candidate.document].fused:
             best[candidate.document] = candidate
     return {document: candidate.chunk for document, candidate in best.items()}
+
+
+def _sorted(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
+    return tuple(sorted(ranked, key=lambda item: (-item.score, item.passage.chunk)))
+
+
+def _above(passage: Passage) -> list[str]:
+    return stems_of(" ".join((passage.title, *passage.headings)))

@@ -1,23 +1,35 @@
 """Search: a plan's sub-queries under the viewer's filter, dense and BM25 in one round trip. Ids and scores, no text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from django.conf import settings
 
 from accounts.viewer import Viewer
 from ingestion.access import Reach, reach_of
 from ingestion.embedding import embedder
 from ingestion.index import get_index
-from ingestion.index.types import IndexFilter, Vector
-from retrieval.fusion import fuse, missing
+from ingestion.index.types import (
+    ASIDE_WEIGHT,
+    ChunkScores,
+    IndexFilter,
+    IndexHit,
+    IndexHits,
+    IndexQuery,
+    Vector,
+)
+from retrieval.fusion import Best, best_of, fuse, missing
+from retrieval.naming import Called, called_by, mentions_in, titles_among
 from retrieval.options import Fusion
 from retrieval.types import Candidate, Plan, SubQuery
 
 # Asked of each retriever per sub-query, and kept of their union. Wide enough for the second hop, small enough to gate.
 PER_RETRIEVER = 100
 KEPT = 32
+CHUNKS_PER_NAMED = 4
+"""Chunks asked for of each document that the question calls by its title."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +40,25 @@ class Found:
     candidates: tuple[Candidate, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SearchResults:
-    """What every sub-query found, and how much the viewer reaches (counts, for the record)."""
+    """What every sub-query found, and how much the viewer reaches (counts, for the record).
+
+    `named` are the documents that the question calls by their title, `in_named` their best chunks. `asked`, `best` and
+    `where` are what further searches for the same question need: the question, the best scores, the viewer's filter.
+    """
 
     found: tuple[Found, ...]
     reach: Reach
+    named: tuple[Called, ...]
+    in_named: tuple[Candidate, ...]
+    asked: IndexQuery
+    best: Best
+    where: IndexFilter
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Return every candidate once, with its best score over the sub-queries, best first."""
-        best: dict[int, Candidate] = {}
+        best: dict[int, Candidate] = {candidate.chunk: candidate for candidate in self.in_named}
         for found in self.found:
             for candidate in found.candidates:
                 known = best.get(candidate.chunk)
@@ -52,48 +73,95 @@ class SearchResults:
         )
 
 
-def search(plan: Plan, viewer: Viewer, fusion: Fusion = "shares") -> SearchResults:
-    """Return the candidates of each sub-query within what the viewer reaches now.
+def search(
+    plan: Plan,
+    viewer: Viewer,
+    fusion: Fusion = "shares",
+    *,
+    names: bool = True,
+    documents: frozenset[int] | None = None,
+) -> SearchResults:
+    """Return the candidates of each sub-query that waits for no other, within what the viewer reaches now.
 
+    `names` looks up the documents that the question calls by title, too; `documents` narrows to what was filtered for.
     Raises ingestion.index.types' IndexBusy or IndexUnavailable with a sentence when the index cannot be asked.
     """
     reach = reach_of(viewer)
-    where = index_filter(reach, plan)
-    texts = [sub_query.text for sub_query in plan.sub_queries]
-    hits = search_texts(texts, where, PER_RETRIEVER, fusion)
+    where = IndexFilter(reach.policies, reach.sources, plan.wants_superseded, documents)
+    first = [sub_query for sub_query in plan.sub_queries if not sub_query.after]
+    asked = [_query(sub_query.text, plan) for sub_query in first]
+    main = next((query for query in asked if query.text == plan.standalone), asked[0])
+    mentions = mentions_in(plan.standalone) if names else []
+    named = called_by(mentions, titles_among(mentions, viewer, superseded=plan.wants_superseded))
+    called = frozenset(document.document for document in named)
+    narrowed = [main._replace(documents=called)] if called else []
+    hits = get_index().search_many([*asked, *narrowed], where, PER_RETRIEVER) if not where.is_empty else []
+    hits = hits or [IndexHits() for _ in (*asked, *narrowed)]
+    exact = _exact_scores(asked, hits, where)
+    found = tuple(
+        Found(sub_query, fuse(own, exact=scores, method=fusion)[:KEPT])
+        for sub_query, own, scores in zip(first, hits, exact, strict=False)
+    )
+    tops = [best_of(own) for own in hits[: len(asked)]]
+    best = Best(max(top.dense for top in tops), max(top.keyword for top in tops))
+    in_named = fuse(hits[-1], method=fusion, best=best) if called else ()
     return SearchResults(
-        tuple(
-            Found(sub_query, tuple(candidates[:KEPT]))
-            for sub_query, candidates in zip(plan.sub_queries, hits, strict=True)
-        ),
-        reach,
+        found, reach, tuple(named), in_named[: CHUNKS_PER_NAMED * len(called)], main, best, where
     )
 
 
-def index_filter(reach: Reach, plan: Plan, documents: frozenset[int] | None = None) -> IndexFilter:
-    """Return the index filter for a reach: the access part always, a narrowing to documents where given."""
-    return IndexFilter(
-        policies=reach.policies, sources=reach.sources, superseded=plan.wants_superseded, documents=documents
-    )
+def search_more(
+    asked: Sequence[tuple[IndexQuery, int]], results: SearchResults
+) -> list[tuple[Candidate, ...]]:
+    """Return the best candidates of further questions about the same thing, each as many as it says.
+
+    Asked under the same filter as the first search, in one round trip; a second one gives the fused scores.
+    """
+    if not asked or results.where.is_empty:
+        return [() for _ in asked]
+    limit = max(kept for _, kept in asked)
+    hits = get_index().search_many([query for query, _ in asked], results.where, max(limit, KEPT))
+    return [fuse(own)[:kept] for (_, kept), own in zip(asked, hits, strict=True)]
 
 
-def search_texts(
-    texts: Sequence[str], where: IndexFilter, limit: int, fusion: Fusion = "shares"
-) -> list[list[Candidate]]:
-    """Return the fused candidates of each text: one round trip to find them, one each to complete their scores."""
-    if where.is_empty:
-        return [[] for _ in texts]
-    queries = [(query_vector(text, settings.EMBEDDING_MODEL), text) for text in texts]
-    index = get_index()
-    fused = []
-    for (vector, text), hits in zip(queries, index.search_many(queries, where, limit), strict=True):
-        # What only one retriever found gets its true other score, so that a list's length decides nothing.
-        exact = index.scores(vector, text, missing(hits), where)
-        fused.append(list(fuse(hits, exact=exact, method=fusion)))
-    return fused
+def weighed(candidates: Iterable[Candidate], results: SearchResults) -> tuple[Candidate, ...]:
+    """Return candidates of further searches with the scores that the first question gives them, best first."""
+    documents = {candidate.chunk: candidate.document for candidate in candidates}
+    if not documents:
+        return ()
+    scores = get_index().scores([(results.asked, documents)], results.where)[0]
+    dense = tuple(IndexHit(chunk, documents[chunk], found.dense) for chunk, found in scores.items())
+    return fuse(IndexHits(dense), exact=scores, best=results.best)
+
+
+def queries_of(texts: Sequence[str]) -> list[IndexQuery]:
+    """Return the questions to the index for texts, embedded together."""
+    if not texts:
+        return []
+    vectors = embedder(settings.EMBEDDING_MODEL).embed_queries(texts)
+    return [IndexQuery(vector, text) for vector, text in zip(vectors, texts, strict=True)]
+
+
+def _exact_scores(
+    asked: Sequence[IndexQuery], hits: Sequence[IndexHits], where: IndexFilter
+) -> list[dict[int, ChunkScores]]:
+    """Return for each question the other score of what only one retriever found: a list's length decides nothing."""
+    wanted = [(query, missing(own)) for query, own in zip(asked, hits, strict=False)]
+    known = iter(get_index().scores([(query, chunks) for query, chunks in wanted if chunks], where))
+    return [dict(next(known)) if chunks else {} for _, chunks in wanted]
+
+
+def _query(text: str, plan: Plan) -> IndexQuery:
+    vector = query_vector(text, settings.EMBEDDING_MODEL)
+    if not plan.background:
+        return IndexQuery(vector, text)
+    for said in plan.background:
+        vector = vector + ASIDE_WEIGHT * query_vector(said, settings.EMBEDDING_MODEL)
+    aside: Vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return IndexQuery(aside, text, plan.background[0])
 
 
 @lru_cache(maxsize=512)
 def query_vector(text: str, model: str) -> Vector:
-    """Return a question's vector. Kept for a while: the bridge asks for the same words as the search before it."""
+    """Return a question's vector. Kept for a while: a follow-up asks again for the words of the question before it."""
     return embedder(model).embed_query(text)

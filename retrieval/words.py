@@ -65,3 +65,14 @@ def coverage(
     if whole <= 0:
         return 0.0
     return sum(weights.get(word, unseen) for word in wanted_set & found_set) / whole
+
+
+def related(left: str, right: str) -> bool:
+    """Return whether two words in lower case look like forms of one ("director", "directed"); stems are too careful."""
+    if left == right:
+        return True
+    shorter = min(len(left), len(right))
+    if shorter < 5:
+        return False
+    root = max(5, shorter - 3)
+    return left[:root] == right[:root]

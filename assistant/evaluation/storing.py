@@ -13,7 +13,7 @@ from ingestion.models import Document, Source
 from ingestion.reading import Read
 from ingestion.settling import create_version
 from ingestion.storage import Stored
-from ingestion.titles import title_key
+from ingestion.titles import short_title_key, title_key
 from ingestion.types import Parsed
 
 # Names in an `acl` or in `readers` that mean everybody rather than a group.
@@ -41,6 +41,7 @@ def ingest(suite: Suite, say: Say) -> dict[str, set[str]]:
             external_id=document.id,
             title=document.title[:300],
             title_key=title_key(document.title),
+            short_title_key=short_title_key(document.title),
             policy=intern_policy(rule if document.acl != () else NOBODY),
         )
         _write_version(row, document.text)

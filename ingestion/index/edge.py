@@ -19,6 +19,7 @@ import numpy as np
 
 from ingestion.index.folder import hold
 from ingestion.index.types import (
+    ASIDE_WEIGHT,
     PAYLOAD_KEYS,
     ChunkScores,
     IndexCorrupt,
@@ -27,6 +28,7 @@ from ingestion.index.types import (
     IndexHit,
     IndexHits,
     IndexPoint,
+    IndexQuery,
     IndexUnavailable,
     Vector,
 )
@@ -114,35 +116,35 @@ class EdgeIndex:
 
     def search(self, vector: Vector, text: str, where: IndexFilter, limit: int) -> IndexHits:
         """Return up to `limit` chunks per retriever that pass the filter, in one round trip."""
-        return self.search_many([(vector, text)], where, limit)[0]
+        return self.search_many([IndexQuery(vector, text)], where, limit)[0]
 
-    def search_many(
-        self, queries: Sequence[tuple[Vector, str]], where: IndexFilter, limit: int
-    ) -> list[IndexHits]:
-        """Return the hits of several questions (vector and words) of one viewer, in the order asked, in one round trip."""
+    def search_many(self, queries: Sequence[IndexQuery], where: IndexFilter, limit: int) -> list[IndexHits]:
+        """Return the hits of several questions of one viewer, in the order asked, in one round trip."""
         if where.is_empty or limit < 1 or not queries:
             return [IndexHits() for _ in queries]
-        admitted = _filter(where)
+        corpus = _filter(where.corpus)
         requests: list[qdrant_edge.QueryRequest] = []
         for query in queries:
-            requests += _requests(query, admitted, _corpus(where, admitted), limit, exact=False)
+            requests += _requests(query, _filter(where.narrowed(query.documents)), corpus, limit, exact=False)
         found = [_hits(points) for points in self._ask(requests)]
         return [IndexHits(dense=found[at], keyword=found[at + 1]) for at in range(0, len(found), 2)]
 
     def scores(
-        self, vector: Vector, text: str, chunks: Collection[int], where: IndexFilter
-    ) -> Mapping[int, ChunkScores]:
-        """Return exact scores of the named chunks that pass the filter; the others are absent."""
+        self, queries: Sequence[tuple[IndexQuery, Collection[int]]], where: IndexFilter
+    ) -> list[Mapping[int, ChunkScores]]:
+        """Return for each question exact scores of the chunks named beside it; those that do not pass are absent."""
         import qdrant_edge as edge
 
-        if where.is_empty or not chunks:
-            return {}
-        admitted = _filter(where)
-        named = edge.Filter(must=[admitted, edge.HasIdCondition(set(chunks))])
-        corpus = _corpus(where, admitted)
-        dense, keyword = self._ask(_requests((vector, text), named, corpus, len(chunks), exact=True))
-        words = {hit.chunk: hit.score for hit in _hits(keyword)}
-        return {hit.chunk: ChunkScores(hit.score, words.get(hit.chunk, 0.0)) for hit in _hits(dense)}
+        if where.is_empty:
+            return [{} for _ in queries]
+        corpus = _filter(where.corpus)
+        requests: list[qdrant_edge.QueryRequest] = []
+        for query, chunks in queries:
+            admitted = _filter(where.narrowed(query.documents))
+            named = edge.Filter(must=[admitted, edge.HasIdCondition(set(chunks))])
+            requests += _requests(query, named, corpus, max(1, len(chunks)), exact=True)
+        found = [_hits(points) for points in self._ask(requests)] if requests else []
+        return [_scores(found[at], found[at + 1]) for at in range(0, len(found), 2)]
 
     def entries(self) -> Iterator[IndexEntry]:
         """Yield what is held about every chunk, in order of chunk."""
@@ -230,6 +232,19 @@ def keyword_model() -> qdrant_edge.Bm25:
             ascii_folding=True,
         )
     )
+
+
+def keyword_query(query: IndexQuery) -> qdrant_edge.SparseVector:
+    """Return a question's words with their weights; a word of the question is not also one from around it."""
+    import qdrant_edge as edge
+
+    words = keyword_model().embed_query(query.text)
+    if not query.aside:
+        return words
+    weights = dict(zip(words.indices, words.values, strict=True))
+    for index in keyword_model().embed_query(query.aside).indices:
+        weights.setdefault(index, ASIDE_WEIGHT)
+    return edge.SparseVector(list(weights), list(weights.values()))
 
 
 def checked_vector(vector: Vector, dimensions: int) -> list[float]:
@@ -352,15 +367,8 @@ def _filter(where: IndexFilter) -> qdrant_edge.Filter:
     return edge.Filter(must=must)
 
 
-def _corpus(where: IndexFilter, admitted: qdrant_edge.Filter) -> qdrant_edge.Filter:
-    """Return the documents over which a term's rarity is judged: all the viewer's, however narrow the question."""
-    if where.documents is None:
-        return admitted
-    return _filter(IndexFilter(where.policies, where.sources, where.superseded))
-
-
 def _requests(
-    query: tuple[Vector, str],
+    query: IndexQuery,
     where: qdrant_edge.Filter,
     corpus: qdrant_edge.Filter,
     limit: int,
@@ -369,10 +377,9 @@ def _requests(
 ) -> list[qdrant_edge.QueryRequest]:
     import qdrant_edge as edge
 
-    vector, text = query
     dense = edge.QueryRequest(
         limit=limit,
-        query=edge.Query.Nearest(vector.tolist(), using=DENSE),
+        query=edge.Query.Nearest(query.vector.tolist(), using=DENSE),
         filter=where,
         with_payload=["document"],
         params=edge.SearchParams(
@@ -381,12 +388,17 @@ def _requests(
     )
     keyword = edge.QueryRequest(
         limit=limit,
-        query=edge.Query.Nearest(keyword_model().embed_query(text), using=KEYWORD),
+        query=edge.Query.Nearest(keyword_query(query), using=KEYWORD),
         filter=where,
         with_payload=["document"],
         params=edge.SearchParams(idf=edge.IdfParams(corpus=corpus)),
     )
     return [dense, keyword]
+
+
+def _scores(dense: Sequence[IndexHit], keyword: Sequence[IndexHit]) -> Mapping[int, ChunkScores]:
+    words = {hit.chunk: hit.score for hit in keyword}
+    return {hit.chunk: ChunkScores(hit.score, words.get(hit.chunk, 0.0)) for hit in dense}
 
 
 def _hits(points: Sequence[qdrant_edge.ScoredPoint]) -> tuple[IndexHit, ...]:

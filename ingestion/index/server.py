@@ -14,7 +14,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ingestion.index.edge import DENSE, KEYWORD, SEARCH_WIDTH, checked_vector, keyword_model, payload_of
+from ingestion.index.edge import (
+    DENSE,
+    KEYWORD,
+    SEARCH_WIDTH,
+    checked_vector,
+    keyword_model,
+    keyword_query,
+    payload_of,
+)
 from ingestion.index.types import (
     PAYLOAD_KEYS,
     ChunkScores,
@@ -24,6 +32,7 @@ from ingestion.index.types import (
     IndexHit,
     IndexHits,
     IndexPoint,
+    IndexQuery,
     IndexUnavailable,
     Vector,
 )
@@ -107,34 +116,38 @@ class ServerIndex:
 
     def search(self, vector: Vector, text: str, where: IndexFilter, limit: int) -> IndexHits:
         """Return up to `limit` chunks per retriever that pass the filter, in one round trip."""
-        return self.search_many([(vector, text)], where, limit)[0]
+        return self.search_many([IndexQuery(vector, text)], where, limit)[0]
 
-    def search_many(
-        self, queries: Sequence[tuple[Vector, str]], where: IndexFilter, limit: int
-    ) -> list[IndexHits]:
-        """Return the hits of several questions (vector and words) of one viewer, in the order asked, in one round trip."""
+    def search_many(self, queries: Sequence[IndexQuery], where: IndexFilter, limit: int) -> list[IndexHits]:
+        """Return the hits of several questions of one viewer, in the order asked, in one round trip."""
         if where.is_empty or limit < 1 or not queries:
             return [IndexHits() for _ in queries]
-        admitted = _filter(where)
+        corpus = _filter(where.corpus)
         pairs = [
-            _requests(query, admitted, _corpus(where, admitted), limit, exact=False) for query in queries
+            _requests(query, _filter(where.narrowed(query.documents)), corpus, limit, exact=False)
+            for query in queries
         ]
         return [IndexHits(dense=dense, keyword=keyword) for dense, keyword in self._ask(pairs)]
 
     def scores(
-        self, vector: Vector, text: str, chunks: Collection[int], where: IndexFilter
-    ) -> Mapping[int, ChunkScores]:
-        """Return exact scores of the named chunks that pass the filter; the others are absent."""
+        self, queries: Sequence[tuple[IndexQuery, Collection[int]]], where: IndexFilter
+    ) -> list[Mapping[int, ChunkScores]]:
+        """Return for each question exact scores of the chunks named beside it; those that do not pass are absent."""
         from qdrant_client import models
 
-        if where.is_empty or not chunks:
-            return {}
-        admitted = _filter(where)
-        named = models.Filter(must=[admitted, models.HasIdCondition(has_id=list(chunks))])
-        pair = _requests((vector, text), named, _corpus(where, admitted), len(chunks), exact=True)
-        dense, keyword = self._ask([pair])[0]
-        words = {hit.chunk: hit.score for hit in keyword}
-        return {hit.chunk: ChunkScores(hit.score, words.get(hit.chunk, 0.0)) for hit in dense}
+        if where.is_empty or not queries:
+            return [{} for _ in queries]
+        corpus = _filter(where.corpus)
+        pairs = []
+        for query, chunks in queries:
+            admitted = _filter(where.narrowed(query.documents))
+            named = models.Filter(must=[admitted, models.HasIdCondition(has_id=list(chunks))])
+            pairs.append(_requests(query, named, corpus, max(1, len(chunks)), exact=True))
+        found: list[Mapping[int, ChunkScores]] = []
+        for dense, keyword in self._ask(pairs):
+            words = {hit.chunk: hit.score for hit in keyword}
+            found.append({hit.chunk: ChunkScores(hit.score, words.get(hit.chunk, 0.0)) for hit in dense})
+        return found
 
     def entries(self) -> Iterator[IndexEntry]:
         """Yield what is held about every chunk, in order of chunk."""
@@ -244,22 +257,14 @@ def _filter(where: IndexFilter) -> models.Filter:
     return models.Filter(must=must)
 
 
-def _corpus(where: IndexFilter, admitted: models.Filter) -> models.Filter:
-    """Return the documents over which a term's rarity is judged: all the viewer's, however narrow the question."""
-    if where.documents is None:
-        return admitted
-    return _filter(IndexFilter(where.policies, where.sources, where.superseded))
-
-
 def _requests(
-    query: tuple[Vector, str], where: models.Filter, corpus: models.Filter, limit: int, *, exact: bool
+    query: IndexQuery, where: models.Filter, corpus: models.Filter, limit: int, *, exact: bool
 ) -> tuple[models.QueryRequest, models.QueryRequest | None]:
     """Return the dense and the keyword request; a question without a single indexed word has no keyword request."""
     from qdrant_client import models
 
-    vector, text = query
     dense = models.QueryRequest(
-        query=vector.tolist(),
+        query=query.vector.tolist(),
         using=DENSE,
         filter=where,
         limit=limit,
@@ -268,7 +273,7 @@ def _requests(
             hnsw_ef=max(SEARCH_WIDTH, 2 * limit), exact=exact, acorn=models.AcornSearchParams(enable=True)
         ),
     )
-    words = _sparse(keyword_model().embed_query(text))
+    words = _sparse(keyword_query(query))
     if not words.indices:
         return dense, None
     keyword = models.QueryRequest(

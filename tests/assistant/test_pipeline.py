@@ -24,7 +24,18 @@ QUESTIONS = (
 
 def test_the_stages_come_in_order(indexed: World) -> None:
     names = [step.name for step in answer("What is the budget for travel?", (), indexed.viewer("alice"))]
-    assert names == ["screen", "plan", "search", "gate", "bridge", "rerank", "context", "answer", "verify"]
+    assert names == [
+        "screen",
+        "plan",
+        "search",
+        "gate",
+        "bridge",
+        "sufficiency",
+        "rerank",
+        "context",
+        "answer",
+        "verify",
+    ]
 
 
 def test_the_answer_is_a_verbatim_sentence_with_its_place(indexed: World) -> None:

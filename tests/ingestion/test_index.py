@@ -15,6 +15,7 @@ from ingestion.index.edge import EdgeIndex
 from ingestion.index.folder import erase
 from ingestion.index.server import ServerIndex
 from ingestion.index.types import (
+    ASIDE_WEIGHT,
     PAYLOAD_KEYS,
     IndexBusy,
     IndexCorrupt,
@@ -22,6 +23,7 @@ from ingestion.index.types import (
     IndexFilter,
     IndexHits,
     IndexPoint,
+    IndexQuery,
     IndexUnavailable,
     Vector,
     VectorIndex,
@@ -40,6 +42,10 @@ TEXTS = {
 def vector(seed: int, size: int = 384) -> Vector:
     values = np.random.default_rng(seed).normal(size=size).astype(np.float32)
     return np.asarray(values / np.linalg.norm(values), dtype=np.float32)
+
+
+def asking(text: str) -> IndexQuery:
+    return IndexQuery(vector(1), text)
 
 
 def point(
@@ -107,7 +113,7 @@ class IndexContract:
         index.upsert([point(chunk) for chunk in TEXTS])
         for nothing in (where(()), where(sources=()), where((), ()), where(documents=())):
             assert self.found(index, nothing) == set()
-            assert index.scores(vector(1), "red fox", [1, 2], nothing) == {}
+            assert index.scores([(asking("red fox"), [1, 2])], nothing) == [{}]
 
     @settings(
         max_examples=20,
@@ -147,7 +153,7 @@ class IndexContract:
         hits = index.search(vector(1), "fox", filter_, 50)
         assert {hit.chunk for hit in hits.dense} == admitted
         assert {hit.chunk for hit in hits.keyword} == admitted
-        assert set(index.scores(vector(1), "fox", range(1, 31), filter_)) == admitted
+        assert set(index.scores([(asking("fox"), range(1, 31))], filter_)[0]) == admitted
 
     def test_the_index_holds_the_declared_integers_and_no_text(self, index: VectorIndex) -> None:
         index.upsert([point(1, document=7, source=8, policy=9, superseded=1)])
@@ -180,7 +186,7 @@ class IndexContract:
     ) -> None:
         index.upsert([point(chunk) for chunk in TEXTS])
         hits = index.search(vector(1), "red fox", where(), 50)
-        scores = index.scores(vector(1), "red fox", [*TEXTS, 999], where())
+        scores = index.scores([(asking("red fox"), [*TEXTS, 999])], where())[0]
         assert set(scores) == set(TEXTS)
         assert {hit.chunk: hit.score for hit in hits.dense} == pytest.approx(
             {chunk: score.dense for chunk, score in scores.items()}, abs=1e-5
@@ -192,11 +198,36 @@ class IndexContract:
 
     def test_several_questions_at_once_get_the_answers_they_get_alone(self, index: VectorIndex) -> None:
         index.upsert([point(chunk) for chunk in TEXTS])
-        questions = [(vector(1), "red fox"), (vector(2), "the of"), (vector(3), "blue whale")]
+        questions = [
+            IndexQuery(vector(1), "red fox"),
+            IndexQuery(vector(2), "the of"),
+            IndexQuery(vector(3), "blue whale"),
+        ]
         together = index.search_many(questions, where(), 4)
-        alone = [index.search(*question, where(), 4) for question in questions]
+        alone = [index.search(question.vector, question.text, where(), 4) for question in questions]
         assert all(same(left, right) for left, right in zip(together, alone, strict=True))
         assert index.search_many([], where(), 4) == []
+
+    def test_a_question_narrowed_to_documents_finds_only_those_within_the_filter(
+        self, index: VectorIndex
+    ) -> None:
+        index.upsert([point(chunk, document=chunk) for chunk in TEXTS])
+        narrow = asking("red fox")._replace(documents=frozenset({2, 3}))
+        wide, named = index.search_many([asking("red fox"), narrow], where(), 50)
+        assert {hit.chunk for hit in wide.dense} == set(TEXTS)
+        assert {hit.chunk for hit in named.dense} == {2, 3}
+        assert index.search_many([narrow], where(documents=[3, 4]), 50)[0].dense[0].chunk == 3
+
+    def test_words_from_around_a_question_weigh_less_than_its_own(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        own = {h.chunk: h.score for h in index.search(vector(1), "red", where(), 50).keyword}
+        other = {h.chunk: h.score for h in index.search(vector(1), "whale", where(), 50).keyword}
+        asked = IndexQuery(vector(1), "red", "whale red")
+        found = {h.chunk: h.score for h in index.search_many([asked], where(), 50)[0].keyword}
+        expected = {
+            chunk: own.get(chunk, 0.0) + ASIDE_WEIGHT * other.get(chunk, 0.0) for chunk in {*own, *other}
+        }
+        assert found == pytest.approx(expected)
 
     def test_a_question_without_a_known_word_finds_by_meaning_only(self, index: VectorIndex) -> None:
         index.upsert([point(chunk) for chunk in TEXTS])

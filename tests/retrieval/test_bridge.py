@@ -3,12 +3,13 @@
 import pytest
 
 from accounts.viewer import EVERYONE
-from ingestion.access import Rule, reach_of
-from ingestion.models import Chunk, Document
-from ingestion.titles import title_key
-from retrieval.bridge import Bridged, find_bridges, title_mentions
-from retrieval.gate import pass_gate
-from retrieval.types import Plan, SubQuery
+from ingestion.access import Rule
+from ingestion.models import Document
+from ingestion.titles import short_title_key, title_key
+from retrieval.naming import mentions_in
+from retrieval.options import Options
+from retrieval.orchestrator import retrieve
+from retrieval.types import Ranked, Step
 from tests.assistant.asking import deliver, index_of_its_own
 from tests.factories import make_document
 from tests.world import World, make_world
@@ -38,50 +39,125 @@ def linked(db: None, index_of_its_own: None) -> World:
     return world
 
 
-def bridges(world: World, name: str, question: str = "who signs a claim") -> Bridged:
-    viewer = world.viewer(name)
-    chunk = Chunk.objects.get(version__document=world.documents["start"])
-    passages = pass_gate([chunk.pk], viewer).passages
-    plan = Plan(question, question, (SubQuery(1, question),), "one question")
-    return find_bridges(plan, passages, viewer, reach_of(viewer))
+QUESTION = "Who signs expense claims?"
 
 
-def test_a_document_named_in_a_passage_is_reached_with_its_chunks(linked: World) -> None:
-    found = bridges(linked, "charlie")
-    assert [b.document for b in found.bridges] == [linked.documents["ladder"].pk]
-    assert {c.document for c in found.candidates} == {linked.documents["ladder"].pk}
+def steps(world: World, name: str, question: str = QUESTION, options: str = "") -> dict[str, Step]:
+    chosen = Options.parse(options)
+    return {step.name: step for step in retrieve(question, (), world.viewer(name), options=chosen)}
+
+
+def bridged_to(world: World, name: str, question: str = QUESTION) -> set[int]:
+    """Return the documents reached because a passage or the question calls them by title."""
+    found = steps(world, name, question)
+    in_question = {called.document for called in found["search"].value.named}
+    return in_question | {bridge.document for bridge in found["bridge"].value.bridges}
+
+
+def ranked(world: World, name: str, question: str = QUESTION, options: str = "") -> tuple[Ranked, ...]:
+    found: tuple[Ranked, ...] = steps(world, name, question, options)["rerank"].value
+    return found
+
+
+def test_a_document_named_in_a_passage_is_reached_and_says_how(linked: World) -> None:
+    ladder = next(r for r in ranked(linked, "charlie") if r.passage.title == "Approval Ladder")
+    assert ladder.features["bridge"] > 0
+    assert ladder.via == "title “Approval Ladder” in passage 1"
+
+
+def test_without_bridges_no_title_leads_anywhere(linked: World) -> None:
+    assert all("bridge" not in r.features for r in ranked(linked, "charlie", options="bridge=off"))
+    assert steps(linked, "charlie", "Approval Ladder", "bridge=off")["search"].value.named == ()
 
 
 def test_a_document_the_viewer_may_not_read_is_never_reached(linked: World) -> None:
     private = linked.documents["private"].pk
-    assert private in {b.document for b in bridges(linked, "alice").bridges}
-    assert private not in {b.document for b in bridges(linked, "bob").bridges}
+    assert private in bridged_to(linked, "alice")
+    assert private not in bridged_to(linked, "bob")
+    assert private not in bridged_to(linked, "bob", "What do the Merger Notes say?")
 
 
-def test_a_document_named_in_the_question_is_reached(linked: World) -> None:
-    found = bridges(linked, "charlie", "What does Approval Ladder say?")
-    assert [b.source for b in found.bridges] == [-1]
+def test_a_document_named_in_the_question_is_reached_by_its_title(linked: World) -> None:
+    ladder = next(
+        r
+        for r in ranked(linked, "charlie", "what does approval ladder say?")
+        if r.passage.title == "Approval Ladder"
+    )
+    assert (ladder.features["named"], ladder.via) == (1.0, "title “Approval Ladder” in the question")
+
+
+def test_a_title_is_known_without_the_brackets_at_its_end(linked: World) -> None:
+    rename(linked, "ladder", "Approval Ladder (2026)")
+    assert linked.documents["ladder"].pk in bridged_to(linked, "charlie")
+
+
+def test_a_whole_title_comes_before_another_without_its_brackets(linked: World) -> None:
+    other = make_document(
+        linked.sources["open"], "old", "Two directors sign.", OPEN, "Approval Ladder (2019)"
+    )
+    rename(linked, "old", "Approval Ladder (2019)", other)
+    reached = bridged_to(linked, "charlie")
+    assert linked.documents["ladder"].pk in reached
+    assert other.pk not in reached
+
+
+def test_the_longer_of_two_titles_is_the_one_that_is_meant(linked: World) -> None:
+    rename(linked, "ladder", "Ladder")
+    longer = make_document(linked.sources["open"], "long", "Three directors sign.", OPEN, "Approval Ladder")
+    rename(linked, "long", "Approval Ladder", longer)
+    reached = bridged_to(linked, "charlie")
+    assert longer.pk in reached
+    assert linked.documents["ladder"].pk not in reached
 
 
 def test_a_document_does_not_lead_to_itself(linked: World) -> None:
-    Document.objects.filter(pk=linked.documents["ladder"].pk).update(title="Claims", title_key="claims")
-    Document.objects.filter(pk=linked.documents["start"].pk).update(title="Secrets", title_key="secrets")
-    assert linked.documents["start"].pk not in {b.document for b in bridges(linked, "charlie").bridges}
+    rename(linked, "start", "Claims")
+    assert linked.documents["start"].pk not in {
+        bridge.document for bridge in steps(linked, "charlie")["bridge"].value.bridges
+    }
 
 
 def test_a_title_that_many_documents_share_names_none_of_them(linked: World) -> None:
     for number in range(4):
-        make_document(linked.sources["open"], f"m{number}", "Minutes of a meeting.", OPEN, "Approval Ladder")
-    Document.objects.update(is_superseded=False)
-    assert bridges(linked, "charlie").bridges == ()
+        other = make_document(
+            linked.sources["open"], f"m{number}", "Minutes of a meeting.", OPEN, "Approval Ladder"
+        )
+        rename(linked, f"m{number}", "Approval Ladder", other)
+    assert linked.documents["ladder"].pk not in bridged_to(linked, "charlie")
 
 
 def test_a_superseded_document_is_reached_only_when_asked_for(linked: World) -> None:
     Document.objects.filter(pk=linked.documents["ladder"].pk).update(is_superseded=True)
-    assert bridges(linked, "charlie").bridges == ()
+    assert linked.documents["ladder"].pk not in bridged_to(linked, "charlie")
+    assert linked.documents["ladder"].pk in bridged_to(linked, "charlie", "Who used to sign expense claims?")
+
+
+def test_a_later_search_is_asked_with_what_an_earlier_one_found(linked: World) -> None:
+    question = "Who is the head of the team that signs expense claims?"
+    second = steps(linked, "charlie", question)["bridge"].value.second
+    assert second
+    assert {search.sub_query for search in second} == {2}
+    assert steps(linked, "charlie", question, "second_search=off")["bridge"].value.second == ()
+
+
+def test_a_later_search_finds_nothing_the_viewer_may_not_read(linked: World) -> None:
+    question = "What is the date of the merger that the notes which nobody signs speak of?"
+    private = linked.documents["private"].pk
+    for name in ("bob", "charlie", "dana", "adam"):
+        found = steps(linked, name, question)["bridge"].value
+        assert private not in {c.document for search in found.second for c in search.candidates}
+        assert private not in {c.document for c in found.candidates}
 
 
 def test_names_are_found_across_colons_and_not_in_plain_words() -> None:
-    mentions = title_mentions("Follow Runbook: Database Failover before anything else.")
-    assert "runbook database failover" in mentions
-    assert "anything else" not in mentions
+    keys = {mention.key for mention in mentions_in("Follow Runbook: Database Failover before anything else.")}
+    assert "runbook database failover" in keys
+    assert "anything else" not in keys
+
+
+def rename(world: World, name: str, title: str, document: Document | None = None) -> None:
+    row = document or world.documents[name]
+    Document.objects.filter(pk=row.pk).update(
+        title=title, title_key=title_key(title), short_title_key=short_title_key(title)
+    )
+    deliver()

@@ -1,0 +1,97 @@
+"""What a question turns on: the names, the numbers and the "not" in it, and whether a text holds them."""
+
+import re
+from dataclasses import dataclass
+
+from retrieval.words import STOPWORDS, stem, words_of
+
+SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|$)", re.DOTALL)
+NAME = re.compile(r"[^\W\d_][\w’'-]*")
+# Question words that a sentence-initial capital or a title-cased question makes look like names.
+ORDINARY = STOPWORDS | set(
+    "hi hello dear thanks please many much long often old far explain describe list name give compare summarise summarize define "
+    "monday tuesday wednesday thursday friday saturday sunday".split()
+)
+DENYING = re.compile(
+    r"\b(?:not|no|never|neither|nor|cannot|none|nobody|nothing|without)\b|n['’]t\b", re.IGNORECASE
+)
+# "Which costs are not covered?" turns on its "not"; "What if I have not got a badge?" does not.
+ASKS_FOR_WHAT_IS_NOT = re.compile(
+    r"^\W*(?:(?:in|on|at|for|by|to|of|from|with|during|under)\s+)?(?:what|which|who|whom|whose|where|when|how (?:many|much))\b(?!.*\b(?:if|unless|i|we|you|my|our)\b)",
+    re.IGNORECASE,
+)
+# How much somebody has in mind decides what applies to them ("a purchase of EUR 20,000"); no text need say that number.
+AMOUNT = re.compile(
+    r"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b)\s*\d[\d.,]*|\b\d{1,3}(?:,\d{3})+\b|\b\d[\d.,]*\s*(?:%|percent|euros?|dollars?|pounds?|days?|weeks?|months?|"
+    r"years?|hours?|minutes?|km|kilomet\w+|miles?|people|persons?|employees|guests|nights?|items?|units?|pieces?|kg|GB|MB|TB)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Specifics:
+    """What a question turns on: names and numbers as typed, and whether it asks for what is not."""
+
+    names: tuple[str, ...]
+    numbers: tuple[str, ...]
+    is_negated: bool
+
+
+def specifics_of(question: str) -> Specifics:
+    """Return what a question turns on. A question typed wholly in capitals, or in none, names nothing."""
+    first = NAME.search(question)
+    shouted = question == question.upper()
+    amounts = {word for match in AMOUNT.finditer(question) for word in words_of(match.group())}
+    names = []
+    for match in NAME.finditer(question):
+        word, lower = match.group(), match.group().lower()
+        is_first = first is not None and match.start() == first.start()
+        if word[:1].isupper() and not (shouted or is_first or lower in ORDINARY or lower in amounts):
+            names.append(re.sub(r"['’]s$", "", word))
+    numbers = [
+        word for word in words_of(_asking(question)) if any(c.isdigit() for c in word) and word not in amounts
+    ]
+    negated = bool(DENYING.search(question)) and bool(ASKS_FOR_WHAT_IS_NOT.match(question))
+    return Specifics(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(numbers)), negated)
+
+
+def _asking(question: str) -> str:
+    """Return the sentences that ask. "The backlog has 12 million messages. Who …?" tells a number of the asker's own."""
+    sentences = [match.group() for match in SENTENCE.finditer(question)]
+    asking = [sentence for sentence in sentences if sentence.rstrip().endswith("?")]
+    return " ".join(asking) if asking else question
+
+
+def missing_from(specifics: Specifics, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names and the numbers that a text does not hold."""
+    words = words_of(text)
+    known = {*words, *map(stem, words)}
+    return (
+        tuple(name for name in specifics.names if not _is_named(name, known)),
+        tuple(number for number in specifics.numbers if not _is_counted(number, known)),
+    )
+
+
+def _is_named(name: str, known: set[str]) -> bool:
+    """Tell whether a name occurs, allowing for endings ("Norman", "Normandy") and for hyphens."""
+    lower = name.lower()
+    if lower in known or stem(lower) in known:
+        return True
+    parts = [part for part in re.split(r"[-’'.]", lower) if part]
+    if len(parts) > 1 and all(part in known or stem(part) in known for part in parts if len(part) > 1):
+        return True
+    if len(lower) < 5:
+        return False
+    root = lower[: max(4, len(lower) - 3)]
+    return any(word.startswith(root) for word in known)
+
+
+def _is_counted(number: str, known: set[str]) -> bool:
+    """Tell whether a number occurs, with or without separators, or as the beginning of one ("1990s" and "1990")."""
+    plain = re.sub(r"[^\w]", "", number)
+    digits = re.sub(r"\D", "", number)
+    return any(
+        plain == (bare := re.sub(r"[^\w]", "", word)) or (digits and digits == re.sub(r"\D", "", bare))
+        for word in known
+        if any(character.isdigit() for character in word)
+    )

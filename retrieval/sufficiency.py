@@ -1,0 +1,52 @@
+"""Is what was found enough? Decided by what the question turns on, not by a score: a name or a number that no good
+passage holds is searched for once more. Whether the claim itself is stated is decided where sentences are read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retrieval.search import SearchResults, queries_of, search_more, weighed
+from retrieval.specifics import missing_from, specifics_of
+from retrieval.types import Candidate, Plan, Ranked
+from retrieval.words import content_words
+
+EVIDENCE = 10
+"""Passages that an answer would be made from."""
+MOST_FOUND = 5
+
+
+@dataclass(frozen=True)
+class Sufficiency:
+    """What of the question the best passages lack, in the question's own words, and what one more search proposes."""
+
+    missing: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def decision(self) -> str:
+        """`enough`, `searched again`, or `lacking` when a further search found nothing new."""
+        if not self.missing:
+            return "enough"
+        return "searched again" if self.candidates else "lacking"
+
+
+def check(plan: Plan, ranked: Sequence[Ranked], results: SearchResults) -> Sufficiency:
+    """Return what is missing, with candidates that were found for it and are not among the ranked passages."""
+    missing = what_is_missing(plan, ranked)
+    if not missing:
+        return Sufficiency()
+    known = {item.passage.chunk for item in ranked}
+    # The missing words twice: they are what the search is for, the others keep it on the subject.
+    text = " ".join((*missing, *missing, *content_words(plan.standalone)))
+    found = search_more([(query, MOST_FOUND) for query in queries_of([text])], results)
+    new = [candidate for hits in found for candidate in hits if candidate.chunk not in known]
+    return Sufficiency(missing, weighed(new, results))
+
+
+def what_is_missing(plan: Plan, ranked: Sequence[Ranked]) -> tuple[str, ...]:
+    """Return the names and numbers of the question that none of the best passages holds."""
+    evidence = "\n".join(
+        " ".join((item.passage.title, *item.passage.headings, item.passage.text))
+        for item in ranked[:EVIDENCE]
+    )
+    names, numbers = missing_from(specifics_of(plan.standalone), evidence)
+    return (*names, *numbers)
