@@ -102,6 +102,7 @@ def test_where_the_model_sees_one_search_the_rules_second_look_is_taken(model_se
     model_server.script = [says(plan_of(question))]
     made = plan(question)
     assert made.sub_queries == RulePlanner().plan(question, ()).sub_queries
+    assert made.sub_queries[1].after == (1,)
     assert made.model
 
 
