@@ -1,7 +1,7 @@
 from django.urls import path
 
 from assistant import api
-from assistant.views import ask, audit, conversations, evidence, stream
+from assistant.views import ask, audit, conversations, evaluation, evidence, golden, stream
 
 app_name = "assistant"
 urlpatterns = [
@@ -28,6 +28,18 @@ urlpatterns = [
     path("audit/export/", audit.audit_export, name="audit_export"),
     path("audit/answers/<uuid:question>/", audit.audit_answer, name="audit_answer"),
     path("audit/answers/<uuid:question>/verify/", audit.audit_verify, name="audit_verify"),
+    path("evaluation/", evaluation.evaluation, name="evaluation"),
+    path("evaluation/start/", evaluation.evaluation_start, name="evaluation_start"),
+    path("evaluation/compare/", evaluation.evaluation_compare, name="evaluation_compare"),
+    path("evaluation/runs/<uuid:run>/", evaluation.evaluation_run, name="evaluation_run"),
+    path("evaluation/runs/<uuid:run>/stop/", evaluation.evaluation_stop, name="evaluation_stop"),
+    path("evaluation/runs/<uuid:run>/results.csv", evaluation.evaluation_export, name="evaluation_export"),
+    path("evaluation/questions/", golden.golden_questions, name="golden_questions"),
+    path("evaluation/questions/new/", golden.golden_new, name="golden_new"),
+    path("evaluation/questions/import/", golden.golden_import, name="golden_import"),
+    path("evaluation/questions/export.csv", golden.golden_export, name="golden_export"),
+    path("evaluation/questions/<uuid:question>/", golden.golden_question, name="golden_question"),
+    path("evaluation/questions/<uuid:question>/remove/", golden.golden_remove, name="golden_remove"),
     path("api/questions/", api.questions, name="api_questions"),
     path("api/questions/<uuid:question>/", api.question, name="api_question"),
     path("api/conversations/", api.conversations, name="api_conversations"),

@@ -12,6 +12,7 @@ from accounts.actions import add_to_group, create_group, create_person, nest_gro
 from accounts.audit import By, record
 from accounts.models import AuditEvent, Group, User
 from accounts.viewer import EVERYONE, viewer_of
+from assistant.demo.golden import keep_golden_questions
 from ingestion import actions, listing, pipeline
 from ingestion.access import Rule
 from ingestion.models import Document, Source, SyncItem, SyncRun
@@ -60,6 +61,8 @@ def load(say: Say) -> bool:
     if not is_current:
         _sync(source, say)
     if is_new:
+        kept = keep_golden_questions(BY, source, (HERE / "questions.yaml").read_text(encoding="utf-8"))
+        say(f"{kept} golden questions are kept.")
         record(
             "demo.loaded", by=BY, subject=f"source:{source.public_id}", subject_label=source.name,
             details={"documents": source.documents.filter(removed_at__isnull=True).count()},

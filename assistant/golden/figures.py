@@ -30,7 +30,7 @@ MEASURES = (
     Measure("first", "Found first", "an expected document in the first place"),
     Measure("outcome", "Right outcome", "answered or not, as expected"),
     Measure("words", "Words in the answer", "the expected words stand in it"),
-    Measure("p50_ms", "Median time", "from question to answer", is_time=True),
+    Measure("p50_ms", "Median time", "to find the passages", is_time=True),
     Measure("p95_ms", "Slowest in twenty", "95 of 100 took no longer", is_time=True),
 )
 

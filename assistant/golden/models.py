@@ -134,7 +134,7 @@ class EvaluationResult(models.Model):
         null=True, help_text="whether the answer held the words; null: none expected"
     )
     is_right = models.BooleanField(null=True, help_text="everything came as expected; null: not asked")
-    milliseconds = models.FloatField(null=True)
+    milliseconds = models.FloatField(null=True, help_text="what finding the passages took")
     error = models.CharField(max_length=500, blank=True, help_text="a sentence: why it could not be asked")
     finished_at = models.DateTimeField(null=True, blank=True)
 

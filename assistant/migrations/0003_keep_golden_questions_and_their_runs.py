@@ -174,7 +174,10 @@ class Migration(migrations.Migration):
                     "is_right",
                     models.BooleanField(help_text="everything came as expected; null: not asked", null=True),
                 ),
-                ("milliseconds", models.FloatField(null=True)),
+                (
+                    "milliseconds",
+                    models.FloatField(help_text="what finding the passages took", null=True),
+                ),
                 (
                     "error",
                     models.CharField(

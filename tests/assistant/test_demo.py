@@ -48,7 +48,8 @@ def test_the_demo_loads_once_and_a_second_time_changes_nothing(empty: None) -> N
     run = SyncRun.objects.get()
     assert set(run.items.values_list("outcome", flat=True)) == {"done"}
     assert AuditEvent.objects.filter(type="demo.loaded").count() == 1
-    assert said[-1].startswith(f"{len(files)} documents: {len(files)} read")
+    assert said[-2].startswith(f"{len(files)} documents: {len(files)} read")
+    assert said[-1] == "15 golden questions are kept."
     assert_index_is_clean()
 
     events = AuditEvent.objects.count()
