@@ -37,6 +37,10 @@ BATCH_TOKENS = 2_048
 """Tokens in one forward pass. Fills two cores and stays in their cache; larger batches are slower and need more memory."""
 
 
+FEW_TOKENS = 128
+"""Up to here one core is as fast as two: 5.2 ms for a question against 7.5 ms."""
+
+
 # An embedder of one's own, for example one that asks an embeddings endpoint: `package.module:name`.
 _PLUGGED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -49,6 +53,7 @@ class EmbeddingUnavailable(RuntimeError):
 class _Loaded:
     model: SentenceTransformer
     dimensions: int
+    threads: int  # what torch takes by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ class Embedder:
         import torch
 
         lengths = _token_lengths(loaded.model, texts)
+        # Dividing one question between cores costs more than it gains, and several are asked at a time.
+        torch.set_num_threads(1 if sum(lengths) <= FEW_TOKENS else self._threads or loaded.threads)
         with torch.inference_mode():
             for rows in _batches(lengths, BATCH_TOKENS):
                 features = loaded.model.preprocess([texts[row] for row in rows])
@@ -131,7 +138,7 @@ class Embedder:
         if self._loaded is None:
             with self._lock:
                 if self._loaded is None:
-                    self._loaded = _load_model(self.model, self._threads)
+                    self._loaded = _load_model(self.model)
         return self._loaded
 
 
@@ -237,7 +244,7 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(line.partition(":")[2].split())
 
 
-def _load_model(model: str | Path, threads: int | None) -> _Loaded:
+def _load_model(model: str | Path) -> _Loaded:
     folder = model_folder(model)
     os.environ["HF_HUB_OFFLINE"] = "1"
     # The tokenizer's own thread pool gains nothing on these batches and complains after every fork.
@@ -249,8 +256,7 @@ def _load_model(model: str | Path, threads: int | None) -> _Loaded:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    natural = torch.get_num_threads()
     logging.disable_progress_bar()
     try:
         loaded = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
@@ -262,7 +268,7 @@ def _load_model(model: str | Path, threads: int | None) -> _Loaded:
     dimensions = loaded.get_embedding_dimension()
     if dimensions is None:
         raise EmbeddingUnavailable(f"The model in {folder} does not say how long its vectors are.")
-    return _Loaded(loaded, dimensions)
+    return _Loaded(loaded, dimensions, natural)
 
 
 def _token_lengths(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:

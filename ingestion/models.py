@@ -5,7 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 
-from ingestion.querysets import AccessPolicyQuerySet, DocumentQuerySet, SourceQuerySet
+from ingestion.querysets import AccessPolicyQuerySet, ChunkQuerySet, DocumentQuerySet, SourceQuerySet
 
 
 class AccessPolicy(models.Model):
@@ -215,6 +215,8 @@ class Chunk(models.Model):
     # float16, so that a rebuilt index needs no model: 384 numbers are 768 bytes.
     embedding = models.BinaryField(null=True, blank=True)
     embedding_model = models.CharField(max_length=80, blank=True)
+
+    objects = ChunkQuerySet.as_manager()
 
     class Meta:
         ordering = ["version", "ordinal"]

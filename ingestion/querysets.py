@@ -3,7 +3,10 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Count, Exists, F, Func, OuterRef, Q
+from django.db.models.lookups import Exact, In, IsNull
+from django.db.models.sql.compiler import SQLCompiler
 
 from accounts.viewer import Viewer
 
@@ -33,6 +36,45 @@ class AccessPolicyQuerySet(
         return self.filter(pk__in=met).filter(~Exists(denied))
 
 
+class ChunkQuerySet(models.QuerySet[Any]):  # Any: as above
+    """Chunks."""
+
+    def readable_by(self, viewer: Viewer) -> "ChunkQuerySet":
+        """Return the chunks of the versions on show whose documents this viewer may read.
+
+        The decision of `Document.objects.visible_to`, taken on the rows that a chunk leads to: its cost follows the
+        chunks asked for, not the documents there are. A rule never changes once it is written, so which rules admit a
+        viewer is the same a moment later; under which rule a document stands is read by the query itself.
+        """
+        from ingestion.access import admitting_policies
+
+        policies = admitting_policies(viewer)
+        document = "version__document__"
+        return self.filter(
+            Exact(F("version_id"), _Read(f"{document}current_version_id")),
+            IsNull(_Read(f"{document}removed_at"), True),
+            IsNull(_Read(f"{document}source__removed_at"), True),
+            In(_Read(f"{document}policy_id"), policies),
+            In(_Read(f"{document}source__policy_id"), policies),
+        )
+
+
+class _Read(Func):
+    """A column that is read from the rows at hand and never looked up through its index.
+
+    Without statistics SQLite takes any index for a good one and starts from all documents that are not removed: 64 ms
+    instead of 2 ms at 12,000 documents. PostgreSQL keeps statistics and is left alone.
+    """
+
+    arity = 1
+    template = "%(expressions)s"
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, Any]:  # Any: Django's own signature
+        return super().as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
 class SourceQuerySet(models.QuerySet[Any]):  # Any: as above
     """Sources."""
 
@@ -57,6 +99,21 @@ class DocumentQuerySet(models.QuerySet[Any]):  # Any: as above
     def dark(self) -> "DocumentQuerySet":
         """Return current documents whose access rule could not be read."""
         return self.current().filter(Q(policy__is_dark=True) | Q(source__policy__is_dark=True))
+
+    def readable_by(self, viewer: Viewer) -> "DocumentQuerySet":
+        """Return what `visible_to` does, fast where other conditions leave few documents.
+
+        The sources that admit the viewer are read first, the documents' own rules by the query itself.
+        """
+        from ingestion.access import reach_of
+
+        reach = reach_of(viewer)
+        return self.filter(
+            IsNull(_Read("current_version_id"), False),
+            IsNull(_Read("removed_at"), True),
+            In(_Read("policy_id"), reach.policies),
+            In(_Read("source_id"), reach.sources),
+        )
 
     def visible_to(self, viewer: Viewer) -> "DocumentQuerySet":
         """Return the current documents this viewer may read: admitted by the document's and by its source's policy."""

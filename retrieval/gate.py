@@ -9,12 +9,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import F, QuerySet
-
 from accounts.viewer import Viewer
 from ingestion.access import Rule, rule_of
 from ingestion.models import AccessPolicy, Chunk, Document
-from ingestion.querysets import DocumentQuerySet
 from retrieval.types import Gated, Grant, Passage, Withheld
 
 COLUMNS = (
@@ -35,8 +32,7 @@ def pass_gate(chunk_ids: Sequence[int], viewer: Viewer) -> Gated:
     unique = list(dict.fromkeys(chunk_ids))
     if not unique:
         return Gated((), ())
-    readable = Document.objects.visible_to(viewer)
-    rows = _current_chunks(readable).filter(pk__in=unique).values(*COLUMNS)
+    rows = Chunk.objects.readable_by(viewer).filter(pk__in=unique).values(*COLUMNS)
     passages = _passages(rows, viewer)
     return Gated(
         tuple(passages[chunk] for chunk in unique if chunk in passages),
@@ -47,7 +43,8 @@ def pass_gate(chunk_ids: Sequence[int], viewer: Viewer) -> Gated:
 def neighbours(passage: Passage, viewer: Viewer, before: int = 1, after: int = 1) -> tuple[Passage, ...]:
     """Return the chunks around a passage in its document, gated afresh, the passage itself left out."""
     rows = (
-        _current_chunks(Document.objects.visible_to(viewer).filter(pk=passage.document))
+        Chunk.objects.readable_by(viewer)
+        .filter(version__document_id=passage.document)
         .filter(ordinal__gte=passage.ordinal - before, ordinal__lte=passage.ordinal + after)
         .exclude(pk=passage.chunk)
         .order_by("ordinal")
@@ -80,7 +77,8 @@ def standing_words(
 
 def _standing(words: str, document: int, viewer: Viewer) -> tuple[Passage, int, int] | None:
     rows = (
-        _current_chunks(Document.objects.visible_to(viewer).filter(pk=document))
+        Chunk.objects.readable_by(viewer)
+        .filter(version__document_id=document)
         .filter(text__contains=words)
         .order_by("ordinal")
         .values(*COLUMNS)
@@ -90,12 +88,6 @@ def _standing(words: str, document: int, viewer: Viewer) -> tuple[Passage, int, 
         if position >= 0:
             return passage, passage.start + position, passage.start + position + len(words)
     return None
-
-
-def _current_chunks(readable: DocumentQuerySet) -> QuerySet[Chunk]:
-    return Chunk.objects.filter(
-        version__document__in=readable, version_id=F("version__document__current_version_id")
-    )
 
 
 def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, Passage]:  # Any: column values

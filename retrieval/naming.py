@@ -69,7 +69,8 @@ def mentions_in(text: str) -> list[Mention]:
                 continue
             before = lower[max(0, start - AROUND) : start]
             for end in range(start + 1, min(start + LONGEST_TITLE, len(words)) + 1):
-                if end == start + 1 and (lower[start] in STOPWORDS or len(lower[start]) < 3):
+                # No title ends on "of" or "the", and one word alone must be worth a title.
+                if lower[end - 1] in STOPWORDS or (end == start + 1 and len(lower[start]) < 3):
                     continue
                 around = (*before, *lower[end : end + AROUND])
                 found.append(Mention(" ".join(lower[start:end])[:300], number, start, end, around))
@@ -84,7 +85,7 @@ def titles_among(mentions: Collection[Mention], viewer: Viewer, *, superseded: b
     keys = {mention.key for mention in mentions}
     if not keys:
         return {}
-    rows = Document.objects.visible_to(viewer).filter(Q(title_key__in=keys) | Q(short_title_key__in=keys))
+    rows = Document.objects.readable_by(viewer).filter(Q(title_key__in=keys) | Q(short_title_key__in=keys))
     if not superseded:
         rows = rows.filter(is_superseded=False)
     whole: dict[str, list[tuple[int, str]]] = defaultdict(list)

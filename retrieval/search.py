@@ -23,11 +23,15 @@ from ingestion.index.types import (
 from retrieval.fusion import Best, best_of, fuse, missing
 from retrieval.naming import Called, called_by, mentions_in, titles_among
 from retrieval.options import Fusion
+from retrieval.statistics import sample_for
 from retrieval.types import Candidate, Plan, SubQuery
 
 # Asked of each retriever per sub-query, and kept of their union. Wide enough for the second hop, small enough to gate.
 PER_RETRIEVER = 100
 KEPT = 32
+# Where many chunks are of one document, more are kept, so that there is more than one document to choose from.
+MOST_KEPT = 64
+DOCUMENTS_KEPT = 10
 CHUNKS_PER_NAMED = 4
 """Chunks asked for of each document that the question calls by its title."""
 
@@ -87,7 +91,8 @@ def search(
     Raises ingestion.index.types' IndexBusy or IndexUnavailable with a sentence when the index cannot be asked.
     """
     reach = reach_of(viewer)
-    where = IndexFilter(reach.policies, reach.sources, plan.wants_superseded, documents)
+    sample = sample_for(viewer, reach, superseded=plan.wants_superseded)
+    where = IndexFilter(reach.policies, reach.sources, plan.wants_superseded, documents, sample)
     first = [sub_query for sub_query in plan.sub_queries if not sub_query.after]
     asked = [_query(sub_query.text, plan) for sub_query in first]
     main = next((query for query in asked if query.text == plan.standalone), asked[0])
@@ -99,7 +104,7 @@ def search(
     hits = hits or [IndexHits() for _ in (*asked, *narrowed)]
     exact = _exact_scores(asked, hits, where)
     found = tuple(
-        Found(sub_query, fuse(own, exact=scores, method=fusion)[:KEPT])
+        Found(sub_query, _first(fuse(own, exact=scores, method=fusion)))
         for sub_query, own, scores in zip(first, hits, exact, strict=False)
     )
     tops = [best_of(own) for own in hits[: len(asked)]]
@@ -108,6 +113,19 @@ def search(
     return SearchResults(
         found, reach, tuple(named), in_named[: CHUNKS_PER_NAMED * len(called)], main, best, where
     )
+
+
+def _first(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return the first KEPT candidates, and on as far as MOST_KEPT the best of documents not yet among them."""
+    kept = list(candidates[:KEPT])
+    documents = {candidate.document for candidate in kept}
+    for candidate in candidates[KEPT:MOST_KEPT]:
+        if len(documents) >= DOCUMENTS_KEPT:
+            break
+        if candidate.document not in documents:
+            documents.add(candidate.document)
+            kept.append(candidate)
+    return tuple(kept)
 
 
 def search_more(

@@ -53,7 +53,10 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of) -> Draft
     Raises ingestion.embedding.EmbeddingUnavailable when there is no model to compare with.
     """
     sentences = sentences_of(context.ranked)
-    found = [_find(number, text, sentences, context, embed) for number, text in parts_of(plan)]
+    parts = parts_of(plan)
+    found = [
+        _find(number, text, sentences, context, embed, is_whole=len(parts) == 1) for number, text in parts
+    ]
     claims, places = _claims(found, sentences, context)
     considered = _considered(found, places, context)
     # The whole question comes first; where it was split, each part must be stated for all of it to be.
@@ -67,7 +70,8 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of) -> Draft
 
 def parts_of(plan: Plan) -> list[tuple[int, str]]:
     """Return the parts of a question that each need a sentence, with the numbers of their sub-queries."""
-    if len(plan.sub_queries) < 2:
+    if len(plan.sub_queries) < 2 or any(sub_query.after for sub_query in plan.sub_queries):
+        # Searches that wait for each other are steps towards one answer, not parts of it.
         return [(1, plan.standalone)]
     if plan.sub_queries[0].text == plan.standalone:
         # A comparison: its sides were searched for by name; each must have its say about what was asked.
@@ -78,10 +82,15 @@ def parts_of(plan: Plan) -> list[tuple[int, str]]:
     return [(s.number, s.text) for s in plan.sub_queries]
 
 
-def _find(number: int, text: str, sentences: Sequence[Sentence], context: Context, embed: Embed) -> _Found:
+def _find(
+    number: int, text: str, sentences: Sequence[Sentence], context: Context, embed: Embed, *, is_whole: bool
+) -> _Found:
     ranked = context.ranked
     # A part is answered from what was found for it; where that is nothing, from everything.
-    own = {n for n, r in enumerate(ranked) if not r.sub_queries or number in r.sub_queries or r.via}
+    # Answered as one, a question takes what any search found.
+    own = {
+        n for n, r in enumerate(ranked) if is_whole or not r.sub_queries or number in r.sub_queries or r.via
+    }
     scored = score_sentences(
         text,
         [s for s in sentences if s.passage_number in own] or sentences,

@@ -46,9 +46,10 @@ KEYWORD_AVERAGE_LENGTH = 48.0
 seven collections measured. All of them are flat: no k from 0.4 to 2, b from 0 to 0.75 or length from 48 to 110 moved
 the fused mean nDCG@10 by more than 0.003."""
 
-SEARCH_WIDTH = 256
-"""Chunks the dense search keeps in hand (`ef`). Recall of the best 100 of 30,000 chunks, measured with 1 %, 5 %, 20 %,
-50 % and all of them visible: at least 0.998; with half of this width 0.988, and 0.975 without ACORN's filtered walk."""
+SEARCH_WIDTH = 512
+"""Chunks the dense search keeps in hand (`ef`). Recall of the best 50 of 100,000 chunks (benchmarks/filtered.py), measured
+with 1 %, 5 %, 50 % and all of them visible: at least 0.993; with half of this width 0.981, and less without ACORN's
+filtered walk."""
 
 _LAYOUT = 1
 _BATCH = 512
@@ -122,7 +123,7 @@ class EdgeIndex:
         """Return the hits of several questions of one viewer, in the order asked, in one round trip."""
         if where.is_empty or limit < 1 or not queries:
             return [IndexHits() for _ in queries]
-        corpus = _filter(where.corpus)
+        corpus = _corpus(where)
         requests: list[qdrant_edge.QueryRequest] = []
         for query in queries:
             requests += _requests(query, _filter(where.narrowed(query.documents)), corpus, limit, exact=False)
@@ -137,7 +138,7 @@ class EdgeIndex:
 
         if where.is_empty:
             return [{} for _ in queries]
-        corpus = _filter(where.corpus)
+        corpus = _corpus(where)
         requests: list[qdrant_edge.QueryRequest] = []
         for query, chunks in queries:
             admitted = _filter(where.narrowed(query.documents))
@@ -365,6 +366,22 @@ def _filter(where: IndexFilter) -> qdrant_edge.Filter:
     if where.documents is not None:
         must.append(edge.FieldCondition("document", match=edge.MatchAny(sorted(where.documents))))
     return edge.Filter(must=must)
+
+
+def _corpus(where: IndexFilter) -> qdrant_edge.Filter:
+    """Return the chunks over which a term's rarity is judged: the viewer's own, all of them or a sample."""
+    import qdrant_edge as edge
+
+    own = _filter(where.corpus)
+    return own if where.sample is None else edge.Filter(must=[own, _any_of(where.sample)])
+
+
+@lru_cache(maxsize=64)
+def _any_of(chunks: frozenset[int]) -> qdrant_edge.HasIdCondition:
+    """Return the condition for some thousand chunks; the same ones are asked for again and again."""
+    import qdrant_edge as edge
+
+    return edge.HasIdCondition(set(chunks))
 
 
 def _requests(

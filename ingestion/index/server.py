@@ -122,7 +122,7 @@ class ServerIndex:
         """Return the hits of several questions of one viewer, in the order asked, in one round trip."""
         if where.is_empty or limit < 1 or not queries:
             return [IndexHits() for _ in queries]
-        corpus = _filter(where.corpus)
+        corpus = _corpus(where)
         pairs = [
             _requests(query, _filter(where.narrowed(query.documents)), corpus, limit, exact=False)
             for query in queries
@@ -137,7 +137,7 @@ class ServerIndex:
 
         if where.is_empty or not queries:
             return [{} for _ in queries]
-        corpus = _filter(where.corpus)
+        corpus = _corpus(where)
         pairs = []
         for query, chunks in queries:
             admitted = _filter(where.narrowed(query.documents))
@@ -255,6 +255,16 @@ def _filter(where: IndexFilter) -> models.Filter:
     if where.documents is not None:
         must.append(models.FieldCondition(key="document", match=models.MatchAny(any=sorted(where.documents))))
     return models.Filter(must=must)
+
+
+def _corpus(where: IndexFilter) -> models.Filter:
+    """Return the chunks over which a term's rarity is judged: the viewer's own, all of them or a sample."""
+    from qdrant_client import models
+
+    own = _filter(where.corpus)
+    if where.sample is None:
+        return own
+    return models.Filter(must=[own, models.HasIdCondition(has_id=list(where.sample))])
 
 
 def _requests(

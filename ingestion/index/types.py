@@ -65,12 +65,15 @@ class IndexFilter:
 
     A chunk is found when its policy is in `policies` AND its source is in `sources`; an empty set admits nothing.
     `superseded=False` leaves out chunks of replaced versions. `documents` narrows further; None does not narrow.
+    `sample` are chunks of this viewer's own over which a term's rarity is judged instead of over all of them; it finds
+    nothing and hides nothing.
     """
 
     policies: frozenset[int]
     sources: frozenset[int]
     superseded: bool
     documents: frozenset[int] | None = None
+    sample: frozenset[int] | None = None
 
     @property
     def is_empty(self) -> bool:
