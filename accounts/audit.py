@@ -78,6 +78,7 @@ EVENT_TYPES: dict[str, str] = {
     "question.asked": "Asked a question.",
     "question.answered": "Was given an answer.",
     "question.refused": "Was told that no answer was found.",
+    "question.clarified": "Was asked back before anything was searched.",
     "question.failed": "Got no answer because something failed.",
     "question.interrupted": "Got no answer because the server stopped.",
     "answer.verified": "Verified an answer's record.",

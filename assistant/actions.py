@@ -18,32 +18,38 @@ from accounts.models import User
 from accounts.viewer import viewer_of
 from assistant import runner
 from assistant.models import Answer, Conversation, Feedback, Question
+from assistant.narrowing import NO_FILTERS, Json, as_json
 from assistant.screening import label_of, masked, screen
 from assistant.trace import anchor_of, viewer_digest
 from assistant.types import NotAskable
+from retrieval.types import Filters
 
 # A person who asks in a script must not fill the pool that everybody's questions wait for.
 MOST_RUNNING = 3
 TITLE_CHARACTERS = 80
 
 
-def ask(*, by: By, user: User, conversation: Conversation | None, text: str) -> Question:
+def ask(
+    *, by: By, user: User, conversation: Conversation | None, text: str, filters: Filters = NO_FILTERS
+) -> Question:
     """Take a question into a conversation of the user's, or into a new one, and have it answered.
 
+    `filters` are what was picked beside the box; see assistant.narrowing.picked for how they are read and checked.
     Raises NotAskable with a sentence when the text cannot be asked, the conversation is gone, or too many of the user's
     questions are still being answered.
     """
     asked = screen(text).text
     with transaction.atomic():
-        return _ask(by, user, conversation, asked, {})
+        return _ask(by, user, conversation, asked, as_json(filters), {})
 
 
 def ask_again(*, by: By, user: User, question: Question) -> Question:
     """Ask the same words once more in the same conversation, with today's rights and documents."""
     with transaction.atomic():
         return _ask(
-            by, user, question.conversation, question.text, {"again_of": f"question:{question.public_id}"}
-        )
+            by, user, question.conversation, question.text, question.filters,
+            {"again_of": f"question:{question.public_id}"},
+        )  # fmt: skip
 
 
 def rename_conversation(*, by: By, user: User, conversation: Conversation, title: str) -> Conversation:
@@ -93,6 +99,7 @@ def _ask(
     user: User,
     conversation: Conversation | None,
     text: str,
+    filters: Json,
     details: Mapping[str, Any],  # Any: JSON values
 ) -> Question:
     now = timezone.now()
@@ -109,6 +116,7 @@ def _ask(
         conversation=conversation,
         position=last + 1,
         text=text,
+        filters=filters,
         viewer_digest=viewer_digest(viewer_of(user)),
         asked_at=now,
         heartbeat_at=now,
@@ -125,6 +133,7 @@ def _ask(
             "text_digest": digest_of_bytes(text.encode()),
             "viewer_digest": question.viewer_digest,
             "anchor": anchor_of(question),
+            **({"filters": filters} if filters else {}),
             **details,
         },
     )

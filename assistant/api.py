@@ -19,8 +19,10 @@ from accounts.viewer import Viewer, viewer_of
 from assistant import actions
 from assistant.history import ShownTurn, shown_answer, shown_turns
 from assistant.models import Answer, Conversation, Question
+from assistant.narrowing import AUTHOR_CHARACTERS, MOST_AUTHORS, MOST_SOURCES, Picks, picked
 from assistant.types import NotAskable
 from assistant.views.turns import DeskTurn, desk_turns, own_conversation, own_question
+from retrieval.filtering import KINDS
 
 PAGE = 50
 
@@ -35,11 +37,31 @@ class Session(SessionAuthentication):
 # --- Shapes -------------------------------------------------------------------------------------------------------
 
 
+class FiltersShape(serializers.Serializer[dict[str, object]]):
+    """What narrows a search. Days are written 2024-03-31; a month or a year stands for its first or last day."""
+
+    sources = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        required=False,
+        max_length=MOST_SOURCES,
+        help_text="ids of sources you may read",
+    )
+    authors = serializers.ListField(
+        child=serializers.CharField(max_length=AUTHOR_CHARACTERS), required=False, max_length=MOST_AUTHORS
+    )
+    types = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(KINDS)), required=False, help_text="kinds of file"
+    )
+    since = serializers.CharField(required=False, help_text="dated on this day or later")
+    until = serializers.CharField(required=False, help_text="dated on this day or earlier")
+
+
 class Asked(serializers.Serializer[dict[str, object]]):
     """A question to ask."""
 
     text = serializers.CharField(trim_whitespace=False, allow_blank=True)
     conversation = serializers.UUIDField(required=False, help_text="continue this conversation of yours")
+    filters = FiltersShape(required=False, help_text="where to look; what is left out narrows nothing")
 
 
 class Problem(serializers.Serializer[dict[str, object]]):
@@ -98,16 +120,17 @@ class RefusalShape(serializers.Serializer[object]):
 class AnswerShape(serializers.Serializer[object]):
     """An answer as you may see it now."""
 
-    outcome = serializers.ChoiceField(choices=["answered", "refused"])
+    outcome = serializers.ChoiceField(choices=["answered", "refused", "clarify"])
     claims = ClaimShape(many=True)
     footnotes = FootnoteShape(many=True, source="citations")
     refusal = RefusalShape(allow_null=True)
+    clarification = serializers.CharField(help_text="what is asked back, when the outcome is `clarify`")
     method = serializers.CharField()
     milliseconds = serializers.FloatField()
 
 
 class QuestionShape(serializers.Serializer[DeskTurn]):
-    """A question and, once `state` is answered or refused, its answer."""
+    """A question and, once `state` is answered, refused or clarify, its answer."""
 
     id = serializers.UUIDField(source="question.public_id")
     conversation = serializers.UUIDField(source="question.conversation.public_id")
@@ -115,6 +138,14 @@ class QuestionShape(serializers.Serializer[DeskTurn]):
     state = serializers.ChoiceField(choices=Question.State.values, source="question.state")
     error = serializers.CharField(source="question.error")
     asked_at = serializers.DateTimeField(source="question.asked_at")
+    filters = FiltersShape(source="question.filters", help_text="what was picked beside the question")
+    narrowed = serializers.ListField(
+        child=serializers.CharField(), help_text="what narrowed the search, typed or picked, in words"
+    )
+    not_used = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="typed filter words that could not be understood, as sentences",
+    )
     searches = SearchShape(many=True)
     answer = AnswerShape(allow_null=True)
 
@@ -162,6 +193,7 @@ def questions(request: Request) -> Response:
             user=user,
             conversation=conversation,
             text=asked.validated_data["text"],
+            filters=picked(viewer, Picks(**asked.validated_data.get("filters", {}))),
         )
     except NotAskable as error:
         return Response({"detail": str(error)}, status=status.HTTP_400_BAD_REQUEST)

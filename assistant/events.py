@@ -30,7 +30,7 @@ class Event:
     """One thing to tell. `position` is the step's (what a client gives back to go on after it); `data` is JSON.
 
     Names: `started`, then a step's name (`screen`, `plan`, …, `record`), `beat` when nothing happened for a while, and at
-    the end `done`, whose data says the state (`answered`, `refused`, `failed`, `interrupted`) and the error's sentence.
+    the end `done`, whose data says the state (`answered`, `refused`, `clarify`, `failed`, `interrupted`) and the error's sentence.
     """
 
     position: int
@@ -116,9 +116,11 @@ def shown_step(step: TraceStep, viewer: Viewer) -> Record:
         return {
             "standalone": record.get("standalone", ""),
             "rule": record.get("rule", ""),
-            "sub_queries": [
-                {"number": s["number"], "text": s["text"]} for s in record.get("sub_queries", [])
-            ],
+            "sub_queries": [{"number": s["number"], "text": s["text"]} for s in record.get("sub_queries", [])]
+            if not record.get("clarification")
+            else [],
+            "filters": record.get("filters", {}),
+            "filters_not_used": record.get("filters_not_used", []),
         }
     if step.name == "context":
         return _found_by_sub_query(record.get("items", []), viewer)

@@ -18,6 +18,7 @@ from retrieval.types import Passage, Turn
 
 # Further back, earlier turns change nothing about what a follow-up means.
 TURNS = 6
+REWORDED = "What do you mean? Ask again in full, and it is looked for."
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class ShownAnswer:
     claims: tuple[ShownClaim, ...]
     citations: tuple[ShownCitation, ...]
     refusal: Refusal | None
+    clarification: str
     method: str
     milliseconds: float
     sources: tuple[str, ...]
@@ -121,7 +123,12 @@ def _turns(questions: Sequence[Question], viewer: Viewer) -> tuple[Turn, ...]:
     recent = [q for q in questions if q.state != Question.State.RUNNING][-TURNS:]
     answers = _answers(recent)
     words = _Words(answers.values(), viewer)
-    return tuple(Turn(q.text, _text_of(answers.get(q.pk), words)) for q in recent)
+    return tuple(_turn(question, answers.get(question.pk), words, viewer) for question in recent)
+
+
+def _turn(question: Question, answer: Answer | None, words: "_Words", viewer: Viewer) -> Turn:
+    asked_back = _clarification(answer, viewer) if answer else ""
+    return Turn(question.text, _text_of(answer, words), asked_back)
 
 
 def _text_of(answer: Answer | None, words: "_Words") -> str:
@@ -157,6 +164,11 @@ class _Words:
         for citation, place in zip(moved, standing_words(wanted, viewer), strict=True):
             if place is not None:
                 self.placed[citation.pk] = place
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all the words may be read now."""
+        return all(c.pk in self.placed for of_answer in self.citations.values() for c in of_answer.values())
 
     def of(self, citation: Citation) -> str:
         """Return the quoted words, or "" when the viewer may not read them now."""
@@ -196,6 +208,7 @@ def _shown(answer: Answer, words: _Words, is_last: bool, viewer: Viewer) -> Show
         claims=claims,
         citations=citations,
         refusal=_refusal(answer, viewer),
+        clarification=_clarification(answer, viewer),
         method=answer.method,
         milliseconds=answer.milliseconds,
         sources=tuple(dict.fromkeys(c.source for c in citations if c.is_available)),
@@ -236,6 +249,17 @@ def _with_reasons(citations: tuple[ShownCitation, ...], viewer: Viewer) -> tuple
     related = documents.select_related("policy", "source__policy")
     why = {str(document.public_id): why_readable(viewer, document) for document in related}
     return tuple(replace(c, why=why.get(c.document, ())) if c.is_available else c for c in citations)
+
+
+def _clarification(answer: Answer, viewer: Viewer) -> str:
+    """Return what was asked back. A model may have taken words of earlier answers into it: then they must all be readable."""
+    if not answer.clarification or answer.method == "extractive":
+        return answer.clarification
+    question = answer.question
+    earlier = Answer.objects.filter(
+        question__conversation_id=question.conversation_id, question__position__lt=question.position
+    ).prefetch_related("citations")
+    return answer.clarification if _Words(earlier, viewer).is_whole else REWORDED
 
 
 def _refusal(answer: Answer, viewer: Viewer) -> Refusal | None:

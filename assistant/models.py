@@ -50,6 +50,7 @@ class Question(models.Model):
         RUNNING = "running", "being answered"
         ANSWERED = "answered", "answered"
         REFUSED = "refused", "no answer found"
+        CLARIFY = "clarify", "asked back"
         FAILED = "failed", "could not be answered"
         INTERRUPTED = "interrupted", "interrupted"
 
@@ -58,6 +59,11 @@ class Question(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="questions")
     position = models.PositiveIntegerField()
     text = models.TextField()
+    filters = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="what was picked beside the box, as retrieval.types.Filters; {} for nothing",
+    )
     state = models.CharField(max_length=12, choices=State, default=State.RUNNING, db_index=True)
     # Digest of the principals held when it was asked: proves under whose rights, without storing a viewer.
     viewer_digest = models.CharField(max_length=71)
@@ -88,9 +94,15 @@ class Answer(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     question = models.OneToOneField(Question, on_delete=models.PROTECT, related_name="answer")
-    outcome = models.CharField(max_length=12, choices=[("answered", "answered"), ("refused", "refused")])
+    outcome = models.CharField(
+        max_length=12,
+        choices=[("answered", "answered"), ("refused", "refused"), ("clarify", "asked back")],
+    )
     claims = models.JSONField(default=list)
     refusal = models.JSONField(default=dict, help_text="what was looked for and where, when refused")
+    clarification = models.CharField(
+        max_length=500, blank=True, help_text="what was asked back, when nothing was searched"
+    )
     method = models.CharField(max_length=20, default="extractive")
     milliseconds = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)

@@ -87,6 +87,15 @@ def record_of_verification(verified: VerifiedAnswer) -> Record:
     }
 
 
+def record_of_clarification(asked_back: VerifiedAnswer) -> Record:
+    """Return what the trace keeps of a question back."""
+    return {
+        "outcome": asked_back.outcome,
+        "method": asked_back.method,
+        "clarification": asked_back.clarification,
+    }
+
+
 def record_of_refusal(refusal: Refusal | None) -> Record:
     """Return a refusal as JSON, {} for none."""
     if refusal is None:

@@ -147,6 +147,7 @@ def _beat() -> None:
 def run(question_id: int) -> None:
     """Answer one question from beginning to end, in this thread. Failures end up in its row, never in the caller."""
     from assistant.history import turns_before
+    from assistant.narrowing import filters_from
     from assistant.pipeline import answer
 
     question = Question.objects.select_related("conversation__owner").get(pk=question_id)
@@ -158,7 +159,8 @@ def run(question_id: int) -> None:
         viewer = viewer_of(User.objects.get(pk=question.conversation.owner_id))
         turns = turns_before(question, viewer)
         verified: VerifiedAnswer | None = None
-        for step in answer(question.text, turns, viewer):
+        filters = filters_from(question.filters)
+        for step in answer(question.text, turns, viewer, filters=filters):
             stage = step.name
             _keep(question, step)
             verified = step.value if isinstance(step.value, VerifiedAnswer) else verified
@@ -201,8 +203,7 @@ def _finish(question: Question, verified: VerifiedAnswer, milliseconds: float) -
     with transaction.atomic():
         now = _lock(question)
         answer = write_answer(now, verified, milliseconds)
-        state = Question.State.ANSWERED if answer.outcome == "answered" else Question.State.REFUSED
-        _end(now, state, "", _details_of(answer), By.user(question.conversation.owner))
+        _end(now, trace.STATES[answer.outcome], "", _details_of(answer), By.user(question.conversation.owner))
 
 
 def _details_of(answer: Answer) -> Mapping[str, Any]:  # Any: JSON values

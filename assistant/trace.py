@@ -28,10 +28,17 @@ from ingestion.models import Chunk
 ENDINGS = {
     Question.State.ANSWERED: "question.answered",
     Question.State.REFUSED: "question.refused",
+    Question.State.CLARIFY: "question.clarified",
     Question.State.FAILED: "question.failed",
     Question.State.INTERRUPTED: "question.interrupted",
 }
 """The audit event that each final state ends in; its details name the last step's digest."""
+STATES = {
+    "answered": Question.State.ANSWERED,
+    "refused": Question.State.REFUSED,
+    "clarify": Question.State.CLARIFY,
+}
+"""The state that each outcome of an answer leaves its question in."""
 
 _PAGE = 200
 _MOST_NAMED = 200
@@ -44,12 +51,14 @@ def viewer_digest(viewer: Viewer) -> str:
 
 def anchor_of(question: Question) -> str:
     """Return what the first step of a question names as the digest before it: the digest of the question itself."""
+    picked = {"filters": question.filters} if question.filters else {}
     return digest_of(
         {
             "question": str(question.public_id),
             "text": question.text,
             "viewer": question.viewer_digest,
             "asked_at": moment(question.asked_at),
+            **picked,
         }
     )
 
@@ -117,7 +126,9 @@ def read_steps(question: Question) -> list[TraceStep]:
 
 def record_of_answer(answer: Answer, citations: Sequence[Citation]) -> Record:
     """Return what the last step keeps of an answer: everything its rows say, so that the rows can be held against it."""
+    asked_back = {"clarification": answer.clarification} if answer.clarification else {}
     return {
+        **asked_back,
         "outcome": answer.outcome,
         "method": answer.method,
         "claims": answer.claims,
@@ -288,14 +299,13 @@ def _verify_answer(
     now = storable(record_of_answer(answer, citations))
     for part, words in (
         ("outcome", "outcome is"), ("method", "method is"), ("claims", "claims are"), ("refusal", "refusal is"),
-        ("citations", "footnotes are"),
+        ("citations", "footnotes are"), ("clarification", "question back is"),
     ):  # fmt: skip
-        if recorded.record.get(part) != now[part]:
+        if recorded.record.get(part) != now.get(part):
             found.append(
                 Disagreement(recorded.position, f"The answer's {words} not what the last step recorded.")
             )
-    expected = Question.State.ANSWERED if answer.outcome == "answered" else Question.State.REFUSED
-    if question.state != expected:
+    if question.state != STATES.get(answer.outcome):
         found.append(Disagreement(0, "The question's state does not fit its answer."))
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from retrieval.types import Passage, Ranked
 
-Outcome = Literal["answered", "refused"]
+Outcome = Literal["answered", "refused", "clarify"]
 Support = Literal["supported", "partial", "struck"]
 
 
@@ -149,7 +149,8 @@ class VerifiedAnswer:
     """An answer whose every quote was found, character for character, in the passage it cites.
 
     `footnotes` are all its quotes once, in the order of their numbers; refused answers have neither claims nor footnotes.
-    An answered one with a refusal answers some parts of the question, and the refusal speaks of the others.
+    An answered one with a refusal answers some parts of the question, and the refusal speaks of the others. One that
+    asks back holds nothing but its `clarification`.
     """
 
     outcome: Outcome
@@ -158,6 +159,7 @@ class VerifiedAnswer:
     refusal: Refusal | None = None
     method: str = "extractive"
     struck: tuple[Struck, ...] = ()
+    clarification: str = ""
 
 
 Record = dict[str, Any]  # Any: JSON values

@@ -34,6 +34,7 @@ def write_answer(question: Question, verified: VerifiedAnswer, milliseconds: flo
             for claim in kept.claims
         ],
         refusal=storable(record_of_refusal(kept.refusal)),
+        clarification=kept.clarification,
         method=kept.method,
         milliseconds=round(milliseconds, 1),
     )

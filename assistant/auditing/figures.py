@@ -39,28 +39,27 @@ class Bar:
     last: date
     answered: int
     refused: int
+    asked_back: int
     failed: int
     x: float
     width: float
-    heights: tuple[float, float, float]  # answered, refused, failed
+    heights: tuple[float, float, float, float]  # answered, refused, asked back, failed
 
     @property
     def total(self) -> int:
-        return self.answered + self.refused + self.failed
+        return self.answered + self.refused + self.asked_back + self.failed
 
     @property
-    def tops(self) -> tuple[float, float, float]:
+    def tops(self) -> tuple[float, ...]:
         """Where each part begins from the top, of a hundred."""
-        answered, refused, failed = self.heights
-        return 100 - answered, 100 - answered - refused, 100 - answered - refused - failed
+        return tuple(100 - sum(self.heights[: number + 1]) for number in range(len(self.heights)))
 
     @property
     def words(self) -> str:
         day = f"{self.first:%-d %b %Y}"
         when = day if self.first == self.last else f"{day} to {self.last:%-d %b %Y}"
-        return (
-            f"{when}: {self.answered} answered, {self.refused} refused, {self.failed} failed or interrupted"
-        )
+        back = f"{self.asked_back} asked back, " if self.asked_back else ""
+        return f"{when}: {self.answered} answered, {self.refused} refused, {back}{self.failed} failed or interrupted"
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,7 @@ class Figures:
     asked: int = 0
     answered: int = 0
     refused: int = 0
+    asked_back: int = 0
     failed: int = 0
     running: int = 0
     good: int = 0
@@ -117,6 +117,7 @@ def figures_of(questions: QuerySet[Question]) -> Figures:
         asked=Count("pk"),
         answered=Count("pk", filter=Q(state=state.ANSWERED)),
         refused=Count("pk", filter=Q(state=state.REFUSED)),
+        asked_back=Count("pk", filter=Q(state=state.CLARIFY)),
         failed=Count("pk", filter=Q(state__in=[state.FAILED, state.INTERRUPTED])),
         running=Count("pk", filter=Q(state=state.RUNNING)),
         people=Count("conversation__owner", distinct=True),
@@ -155,7 +156,7 @@ def _bars(questions: QuerySet[Question]) -> tuple[tuple[Bar, ...], int]:
     first = min(last - timedelta(days=SHORTEST_AXIS - 1), *by_day)
     days = (last - first).days + 1
     stretch = -(-days // MOST_BARS)  # as many whole days to a bar as keep the bars apart
-    stretches: list[tuple[date, date, int, int, int]] = []
+    stretches: list[tuple[date, date, int, int, int, int]] = []
     begin = last - timedelta(days=stretch * -(-days // stretch) - 1)
     while begin <= last:
         end = begin + timedelta(days=stretch - 1)
@@ -163,7 +164,8 @@ def _bars(questions: QuerySet[Question]) -> tuple[tuple[Bar, ...], int]:
         for offset in range(stretch):
             total += by_day.get(begin + timedelta(days=offset), Counter())
         failed = total[state.FAILED] + total[state.INTERRUPTED]
-        stretches.append((begin, end, total[state.ANSWERED], total[state.REFUSED], failed))
+        ended = (total[state.ANSWERED], total[state.REFUSED], total[state.CLARIFY], failed)
+        stretches.append((begin, end, *ended))
         begin = end + timedelta(days=1)
     highest = max(sum(entry[2:]) for entry in stretches) or 1
     step = 100 / len(stretches)
@@ -176,6 +178,7 @@ def _bars(questions: QuerySet[Question]) -> tuple[tuple[Bar, ...], int]:
                 round(100 * entry[2] / highest, 2),
                 round(100 * entry[3] / highest, 2),
                 round(100 * entry[4] / highest, 2),
+                round(100 * entry[5] / highest, 2),
             ),
         )
         for number, entry in enumerate(stretches)

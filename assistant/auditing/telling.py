@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from assistant.auditing.stored import Json, counted, entries_of, mapping, number_of, whole_of, words_of
 from assistant.models import TraceStep
+from assistant.narrowing import filters_from, in_words, names_for_the_record
 
 Told = tuple[str, tuple[str, ...], str]
 """A title, sentences, and a mood: good, bad or nothing."""
@@ -17,6 +18,8 @@ def told(step: TraceStep, asker: str, question: str) -> Told:
     match step.name:
         case "plan":
             return _plan(step.record, question)
+        case "clarify":
+            return _clarify(step.record, asker)
         case "search":
             return _search(step.record, asker)
         case "record":
@@ -42,6 +45,7 @@ def _plan(record: Json, question: str) -> Told:
     title = (
         f"Planned into {len(sub_queries)} sub-questions" if len(sub_queries) > 1 else "Planned as one search"
     )
+    title = "Planned to ask back" if words_of(record, "clarification") else title
     model = words_of(record, "model")
     lines = [f"Rule “{words_of(record, 'rule')}”. " + (f"Model: {model}." if model else "No model used.")]
     standalone = words_of(record, "standalone")
@@ -49,7 +53,27 @@ def _plan(record: Json, question: str) -> Told:
         lines.append(f"Read as: {standalone}")
     if record.get("wants_superseded") is True:
         lines.append("It asks how things were, so documents that others replace were searched too.")
-    return title, tuple(lines), ""
+    return title, (*lines, *_where(record)), ""
+
+
+def _where(record: Json) -> list[str]:
+    """Return what narrowed the search, and what was typed to narrow it and could not be used."""
+    told = []
+    if kept := mapping(record.get("filters")):
+        try:
+            filters = filters_from(kept)
+            words = " · ".join(in_words(filters, names_for_the_record(filters)))
+        except (TypeError, ValueError):
+            words = "what can no longer be read"
+        told.append(f"Narrowed to: {words}.")
+    not_used = record.get("filters_not_used")
+    return told + [str(sentence) for sentence in (not_used if isinstance(not_used, list) else [])]
+
+
+def _clarify(record: Json, asker: str) -> Told:
+    how = "By a model" if words_of(record, "method") == "model" else "By rule"
+    line = f"{how}: {words_of(record, 'clarification')}"
+    return "Asked back", (line, f"Nothing was searched, and nothing was read for {asker}."), ""
 
 
 def _search(record: Json, asker: str) -> Told:
@@ -129,6 +153,8 @@ def _record(record: Json, asker: str) -> Told:
     lines = ["Rights were asked once more at the moment of writing."]
     if withheld:
         lines.append(f"{counted(withheld, 'footnote')} withheld: the rights had changed in between.")
+    if words_of(record, "outcome") == "clarify":
+        return f"Asked {asker} back", tuple(lines), ""
     if words_of(record, "outcome") == "refused":
         return f"Told {asker} that no answer was found", tuple(lines), ""
     footnotes = len(entries_of(record, "citations"))

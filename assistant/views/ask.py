@@ -14,6 +14,7 @@ from accounts.requests import SignedInRequest
 from assistant import actions
 from assistant.history import ShownTurn, shown_answer, shown_turns
 from assistant.models import Answer, Conversation, Question
+from assistant.narrowing import NO_PICKS, Picks, filters_from, picked, picker_for
 from assistant.suggestions import suggested_questions
 from assistant.types import NotAskable
 from assistant.views.conversations import listing
@@ -34,21 +35,32 @@ from ingestion.models import Document
 def ask(request: SignedInRequest) -> HttpResponse:
     """Show the empty page, or take a first question and go to its conversation."""
     if request.method == "GET":
-        return _empty_page(request)
-    text = request.POST.get("text", "")
+        return _empty_page(request, NO_PICKS)
+    text, picks = request.POST.get("text", ""), Picks.posted(request.POST)
     try:
-        question = actions.ask(by=by_request(request), user=request.user, conversation=None, text=text)
+        question = _taken(request, None, text, picks)
     except NotAskable as error:
-        return _empty_page(request, text, str(error))
+        return _empty_page(request, picks, text, str(error))
     return redirect("assistant:conversation", question.conversation.public_id)
 
 
-def _empty_page(request: SignedInRequest, text: str = "", error: str = "") -> HttpResponse:
+def _taken(request: SignedInRequest, conversation: Conversation | None, text: str, picks: Picks) -> Question:
+    """Take a question with what was picked beside it. Raises NotAskable."""
+    return actions.ask(
+        by=by_request(request),
+        user=request.user,
+        conversation=conversation,
+        text=text,
+        filters=picked(request.viewer, picks),
+    )
+
+
+def _empty_page(request: SignedInRequest, picks: Picks, text: str = "", error: str = "") -> HttpResponse:
     context = {
         "suggested": suggested_questions(request.viewer),
         "has_documents": Document.objects.visible_to(request.viewer).exists(),
         **listing(request.user),
-        **box(text, error),
+        **box(picker_for(request.viewer, picks), text, error),
     }
     return render(request, "assistant/conversation.html", context, status=422 if error else 200)
 
@@ -60,12 +72,12 @@ def conversation(request: SignedInRequest, conversation: UUID) -> HttpResponse:
     """Show one of the person's conversations, or take a follow-up into it."""
     found = own_conversation(request.user, conversation)
     if request.method == "GET":
-        return _thread(request, found)
-    text = request.POST.get("text", "")
+        return _thread(request, found, _still_picked(found))
+    text, picks = request.POST.get("text", ""), Picks.posted(request.POST)
     try:
-        question = actions.ask(by=by_request(request), user=request.user, conversation=found, text=text)
+        question = _taken(request, found, text, picks)
     except NotAskable as error:
-        return _not_taken(request, found, text, str(error))
+        return _not_taken(request, found, picks, text, str(error))
     return _new_turn(request, question)
 
 
@@ -77,7 +89,9 @@ def ask_again(request: SignedInRequest, question: UUID) -> HttpResponse:
     try:
         again = actions.ask_again(by=by_request(request), user=request.user, question=found)
     except NotAskable as error:
-        return _not_taken(request, found.conversation, found.text, str(error))
+        return _not_taken(
+            request, found.conversation, Picks.of(filters_from(found.filters)), found.text, str(error)
+        )
     return _new_turn(request, again)
 
 
@@ -98,8 +112,14 @@ def place_of(question: Question) -> str:
     return f"{page}#q-{question.public_id}"
 
 
+def _still_picked(conversation: Conversation) -> Picks:
+    """Return what the conversation's last question was narrowed to: it stays picked until it is taken out."""
+    last = conversation.questions.order_by("-position").first()
+    return Picks.of(filters_from(last.filters)) if last else NO_PICKS
+
+
 def _thread(
-    request: SignedInRequest, conversation: Conversation, text: str = "", error: str = ""
+    request: SignedInRequest, conversation: Conversation, picks: Picks, text: str = "", error: str = ""
 ) -> HttpResponse:
     turns = desk_turns(shown_turns(conversation, request.viewer), request.viewer)
     context = {
@@ -108,16 +128,18 @@ def _thread(
         "is_running": any(turn.question.state == Question.State.RUNNING for turn in turns),
         "feedback_reasons": FEEDBACK_REASONS,
         **listing(request.user, current=conversation.public_id),
-        **box(text, error),
+        **box(picker_for(request.viewer, picks), text, error),
     }
     return render(request, "assistant/conversation.html", context, status=422 if error else 200)
 
 
-def _not_taken(request: SignedInRequest, conversation: Conversation, text: str, error: str) -> HttpResponse:
+def _not_taken(
+    request: SignedInRequest, conversation: Conversation, picks: Picks, text: str, error: str
+) -> HttpResponse:
     """Answer with the reason beside the box, and the words still in it."""
     if not request.htmx:
-        return _thread(request, conversation, text, error)
-    context = {"conversation": conversation, **box(text, error)}
+        return _thread(request, conversation, picks, text, error)
+    context = {"conversation": conversation, **box(picker_for(request.viewer, picks), text, error)}
     response = render(request, "assistant/_box.html", context, status=422)
     response["HX-Retarget"], response["HX-Reswap"] = "#box", "outerHTML"
     return response

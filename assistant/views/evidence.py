@@ -166,12 +166,13 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
         count = len(turn.searches)
         plan = rows["plan"].record
         lines = [f"{search.number}. {search.text}" for search in turn.searches]
+        where = [f"Searched in: {' · '.join(turn.narrowed)}."] if turn.narrowed else []
         if plan.get("standalone", question.text) != question.text and count == 1:
             lines = [f"Read as: {plan['standalone']}"]
         told.append(
             Stage(
                 f"Planned into {count} sub-question{'' if count == 1 else 's'}",
-                (*lines, _planned_by(plan)),
+                (*lines, *where, *turn.not_used, _planned_by(plan)),
                 took("screen", "plan"),
             )
         )
@@ -184,7 +185,7 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
                     took("search", "gate", "bridge", "rerank", "context"),
                 )
             )
-    return told + _ending(turn, took("answer", "verify"))
+    return told + _ending(turn, took("answer", "verify", "clarify"))
 
 
 def _planned_by(plan: Mapping[str, object]) -> str:
@@ -200,6 +201,8 @@ def _ending(turn: DeskTurn, time: str) -> list[Stage]:
         return [Stage("Ended without an answer", (question.error,), "", "bad")]
     if answer is None:
         return [Stage("Still being answered")]
+    if answer.outcome == "clarify":
+        return [Stage("Asked back", (answer.clarification, "Nothing was searched."), time)]
     if answer.outcome == "refused":
         return [Stage("Found no answer", ("Nothing is claimed without a passage that says it.",), time)]
     claims = turn.claims

@@ -15,7 +15,9 @@ from accounts.viewer import Viewer
 from assistant.events import shown_step
 from assistant.history import ShownAnswer, ShownCitation, ShownClaim, ShownTurn
 from assistant.models import Conversation, Feedback, Question, TraceStep
+from assistant.narrowing import NO_FILTERS, Picker, filters_from, in_words, names_for
 from ingestion.rendering import Block, render
+from retrieval.types import Filters
 
 FEEDBACK_REASONS = (
     "It does not answer what I asked",
@@ -46,6 +48,15 @@ class Search:
             return count
         more = len(self.sources) - 1
         return f"{self.sources[0]}{f' and {more} more' if more else ''} · {count}"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was looked for and where: sub-queries, what narrowed them, and sentences about what could not."""
+
+    searches: tuple[Search, ...] = ()
+    filters: Filters = NO_FILTERS
+    not_used: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,8 @@ class DeskTurn:
     searches: tuple[Search, ...]
     answer: ShownAnswer | None
     feedback: Feedback | None = None
+    narrowed: tuple[str, ...] = ()
+    not_used: tuple[str, ...] = ()
 
     @property
     def claims(self) -> tuple[DeskClaim, ...]:
@@ -150,10 +163,12 @@ def duration(milliseconds: float) -> str:
 
 
 def desk_turns(turns: Iterable[ShownTurn], viewer: Viewer) -> tuple[DeskTurn, ...]:
-    """Return the turns with what was looked for and the feedback given, in two queries for all of them."""
+    """Return the turns with what was looked for and the feedback given, in a fixed number of queries for all of them."""
     turns = list(turns)
-    ids = [turn.question.pk for turn in turns]
-    searches = _searches(ids, viewer)
+    looked = {
+        turn.question.pk: Looked(filters=filters_from(turn.question.filters)) for turn in turns
+    } | _looked([turn.question.pk for turn in turns], viewer)
+    names = names_for(viewer, [one.filters for one in looked.values()])
     feedback = {
         f.answer_id: f
         for f in Feedback.objects.filter(answer__in=[t.answer_id for t in turns if t.answer_id])
@@ -161,9 +176,11 @@ def desk_turns(turns: Iterable[ShownTurn], viewer: Viewer) -> tuple[DeskTurn, ..
     return tuple(
         DeskTurn(
             turn.question,
-            searches.get(turn.question.pk, ()),
+            looked[turn.question.pk].searches,
             turn.answer,
             feedback.get(turn.answer_id) if turn.answer_id else None,
+            in_words(looked[turn.question.pk].filters, names),
+            looked[turn.question.pk].not_used,
         )
         for turn in turns
     )
@@ -171,31 +188,35 @@ def desk_turns(turns: Iterable[ShownTurn], viewer: Viewer) -> tuple[DeskTurn, ..
 
 def searches_of(question: Question, viewer: Viewer) -> tuple[Search, ...]:
     """Return a question's sub-queries as far as the record knows them."""
-    return _searches([question.pk], viewer).get(question.pk, ())
+    return _looked([question.pk], viewer).get(question.pk, Looked()).searches
 
 
-def _searches(questions: list[int], viewer: Viewer) -> dict[int, tuple[Search, ...]]:
-    plans: dict[int, list[dict[str, Any]]] = {}  # Any: JSON values, here and below
+def _looked(questions: list[int], viewer: Viewer) -> dict[int, Looked]:
+    plans: dict[int, dict[str, Any]] = {}  # Any: JSON values, here and below
     found: dict[int, dict[int, dict[str, Any]]] = {}
     steps = TraceStep.objects.filter(question_id__in=questions, name__in=["plan", "context"])
     for step in steps.order_by("question_id", "position"):
         shown = shown_step(step, viewer)
         if step.name == "plan":
-            plans[step.question_id] = shown["sub_queries"]
+            plans[step.question_id] = shown
         else:
             found[step.question_id] = {entry["number"]: entry for entry in shown["found"]}
     return {
-        question: tuple(
-            Search(
-                number=sub_query["number"],
-                text=sub_query["text"],
-                passages=found.get(question, {}).get(sub_query["number"], {}).get("passages", 0),
-                sources=tuple(found.get(question, {}).get(sub_query["number"], {}).get("sources", ())),
-                is_done=question in found,
-            )
-            for sub_query in sub_queries
+        question: Looked(
+            tuple(
+                Search(
+                    number=sub_query["number"],
+                    text=sub_query["text"],
+                    passages=found.get(question, {}).get(sub_query["number"], {}).get("passages", 0),
+                    sources=tuple(found.get(question, {}).get(sub_query["number"], {}).get("sources", ())),
+                    is_done=question in found,
+                )
+                for sub_query in plan["sub_queries"]
+            ),
+            filters_from(plan["filters"]),
+            tuple(plan["filters_not_used"]),
         )
-        for question, sub_queries in plans.items()
+        for question, plan in plans.items()
     }
 
 
@@ -216,6 +237,11 @@ def own_question(user: User, question: UUID) -> Question:
     return found
 
 
-def box(text: str = "", error: str = "") -> dict[str, object]:
-    """Return what the question box needs: the words to keep in it and why they were not taken."""
-    return {"box_text": text, "box_error": error, "max_characters": settings.MAX_QUESTION_CHARACTERS}
+def box(picker: Picker, text: str = "", error: str = "") -> dict[str, object]:
+    """Return what the question box needs: what to pick from, the words to keep in it and why they were not taken."""
+    return {
+        "picker": picker,
+        "box_text": text,
+        "box_error": error,
+        "max_characters": settings.MAX_QUESTION_CHARACTERS,
+    }

@@ -16,7 +16,7 @@ document.addEventListener("keydown", (event) => {
 
 // The whole box is where one types.
 document.addEventListener("click", (event) => {
-  if (event.target.matches?.(".box form")) event.target.querySelector("textarea").focus();
+  if (event.target.matches?.(".box form, .narrowing")) event.target.closest("form").querySelector("textarea").focus();
 });
 
 /** Show the question at once, before the server has said anything. */
@@ -50,9 +50,79 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (!form.matches?.("[data-asks]")) return;
   document.getElementById("pending")?.remove();
   desk()?.classList.remove("asking");
-  // The words stay in the box unless the question was taken.
-  if (event.detail.successful && form.isConnected) form.reset();
+  // The words stay in the box unless the question was taken; what was picked stays until it is taken out.
+  const typed = form.querySelector("textarea");
+  if (event.detail.successful && form.isConnected && typed) typed.value = "";
   if (event.detail.successful) for (const old of document.querySelectorAll(".follow")) if (old.closest(".turn:not(:last-child)")) old.remove();
+});
+
+// --- Where to look ----------------------------------------------------------------------------------------------------
+
+const PICKS = ["source", "type", "author", "since", "until"];
+const CROSS = '<svg width="13" height="13" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.25" stroke-linecap="round" aria-hidden="true"><path d="M18 6 6 18M6 6l12 12"/></svg>';
+const boxForm = () => document.querySelector(".box form");
+
+/** Return what is picked: each field with the words that say it, such as "since 1 Jan 2024". */
+function picks() {
+  const found = [];
+  const day = (value) => new Date(`${value}T12:00`).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  for (const field of boxForm()?.querySelectorAll(PICKS.map((name) => `[name=${name}]`).join()) ?? []) {
+    if (field.type === "checkbox" ? !field.checked : !field.value.trim()) continue;
+    const says = { author: `by ${field.value.trim()}`, since: `since ${day(field.value)}`, until: `until ${day(field.value)}` };
+    found.push({ field, words: field.dataset.says ?? says[field.name] });
+  }
+  return found;
+}
+
+function drawPicks() {
+  const list = document.querySelector("[data-picked]");
+  if (!list) return;
+  list.replaceChildren(...picks().map(({ field, words }) => {
+    const item = document.createElement("li");
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.className = "chip";
+    chip.setAttribute("aria-label", `Do not narrow to: ${words}`);
+    const name = document.createElement("span");
+    name.textContent = words;
+    chip.append(name);
+    chip.insertAdjacentHTML("beforeend", CROSS);
+    chip.addEventListener("click", () => {
+      if (field.type === "checkbox") field.checked = false;
+      else field.value = "";
+      drawPicks();
+      (list.querySelector("button") ?? document.getElementById("text"))?.focus();
+    });
+    item.append(chip);
+    return item;
+  }));
+}
+
+document.addEventListener("input", (event) => { if (event.target.closest?.("[data-narrow]")) drawPicks(); });
+// Enter in one of its fields is done with narrowing, not with the question.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches?.("[data-narrow] input")) return;
+  event.preventDefault();
+  event.target.closest("[data-narrow]").open = false;
+  document.getElementById("text").focus();
+});
+document.addEventListener("htmx:load", (event) => { if (event.detail.elt.querySelector?.("[data-picked]")) drawPicks(); });
+
+// A click beside the panel closes it, as Escape does; what is picked stays.
+document.addEventListener("click", (event) => {
+  const open = document.querySelector("[data-narrow][open]");
+  if (open && !open.contains(event.target) && !event.target.closest?.("[data-picked]")) open.open = false;
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt.matches?.("[data-asks]")) document.querySelector("[data-narrow][open]")?.removeAttribute("open");
+});
+
+// A suggested question or follow-up is looked for where the box says, as a typed one is.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.detail.elt.matches?.("[data-asks]") || event.detail.elt === boxForm()) return;
+  const data = event.detail.formData;
+  for (const name of PICKS) data.delete(name);
+  for (const { field } of picks()) data.append(field.name, field.value);
 });
 
 function reveal(element) {
@@ -240,7 +310,7 @@ function announce(turn) {
   live.className = "unseen";
   live.setAttribute("role", "status");
   document.body.append(live);
-  const said = turn.querySelector(".refusal, .notice, .answer");
+  const said = turn.querySelector(".refusal, .clarify, .notice, .answer");
   setTimeout(() => { live.textContent = said?.innerText ?? "The answer is there."; }, 50);
   setTimeout(() => live.remove(), 5000);
 }
@@ -352,6 +422,12 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:popover-open, dialog[open]")) return;
   if (event.key === "Escape") {
     if (document.getElementById("peek")) hidePeek();
+    const narrow = document.querySelector("[data-narrow][open]");
+    if (narrow) {
+      narrow.open = false;
+      narrow.querySelector("summary").focus();
+      return event.preventDefault();
+    }
     if (closePanel()) event.preventDefault();
     else if (event.target.id === "text") event.target.blur();
     return;
@@ -401,3 +477,4 @@ async function copy(question) {
 document.addEventListener("htmx:load", (event) => listen(event.detail.elt));
 // Modules run after the page is read, so the answer asked for on the page before is already being waited for.
 listen(document.body);
+drawPicks();

@@ -135,8 +135,8 @@ def test_the_figures_add_up(world: World, question: Question) -> None:
     figures = figures_of(QuestionFilter().questions())
     assert (figures.asked, figures.answered, figures.refused, figures.people) == (2, 1, 1, 2)
     assert len(figures.bars) == 14
-    assert figures.bars[-1].heights == (50.0, 50.0, 0.0)
-    assert figures.bars[-1].tops == (50.0, 0.0, 0.0)
+    assert figures.bars[-1].heights == (50.0, 50.0, 0.0, 0.0)
+    assert figures.bars[-1].tops == (50.0, 0.0, 0.0, 0.0)
     assert sum(bar.total for bar in figures.bars) == 2
     assert [share.name for share in figures.documents] == ["Budget"]
     planned = figures.stages[0]

@@ -8,35 +8,64 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.audit import By
 from accounts.models import User
-from accounts.viewer import viewer_of
+from accounts.viewer import Viewer, viewer_of
 from assistant import runner, trace
 from assistant.actions import ask
 from assistant.history import ShownAnswer, ShownCitation, shown_answer
 from assistant.models import Answer, Question, TraceStep
+from assistant.narrowing import Picks, picked
 from assistant.types import NotAskable
 from ingestion.embedding import EmbeddingUnavailable, embedder
 from ingestion.index import get_index
 from ingestion.index.types import IndexFailure
+from retrieval.filtering import KINDS, readable_sources
 
 REFUSED = 3
 """Exit code when the documents state no answer; 1 when something went wrong."""
+ASKED_BACK = 4
+"""Exit code when the question was asked back instead of answered."""
 
 
 class Command(BaseCommand):
-    help = "Ask a question as a person and print the answer with its footnotes. Exit code 3: no answer was found."
+    help = "Ask a question as a person and print the answer with its footnotes. Exit code 3: no answer was found; 4: asked back."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("question", help="the question, in quotes")
         parser.add_argument("--as", dest="email", required=True, help="e-mail address of the person who asks")
+        parser.add_argument(
+            "--source", action="append", default=[], help="only this source, by name; repeatable"
+        )
+        parser.add_argument("--author", action="append", default=[], help="only this author; repeatable")
+        parser.add_argument(
+            "--type",
+            action="append",
+            default=[],
+            help=f"only this kind of file ({', '.join(KINDS)}); repeatable",
+        )
+        parser.add_argument(
+            "--since", default="", help="dated on this day or later: 2024-03-31, 2024-03 or 2024"
+        )
+        parser.add_argument("--until", default="", help="dated on this day or earlier")
         parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's own signature
         user = person(options["email"])
+        viewer = viewer_of(user)
+        picks = Picks(
+            tuple(source_named(name, viewer) for name in options["source"]),
+            tuple(options["author"]),
+            tuple(options["type"]),
+            options["since"],
+            options["until"],
+        )
         try:
+            filters = picked(viewer, picks)
             # Before anything is recorded: a server that is running holds the embedded index for itself.
             get_index()
             embedder()
-            question = ask(by=By.user(user), user=user, conversation=None, text=options["question"])
+            question = ask(
+                by=By.user(user), user=user, conversation=None, text=options["question"], filters=filters
+            )
         except (NotAskable, IndexFailure, EmbeddingUnavailable) as error:
             raise CommandError(str(error)) from error
         runner.wait(question.pk)
@@ -51,6 +80,16 @@ class Command(BaseCommand):
             self.stdout.write(as_text(shown, question))
         if shown.outcome == "refused":
             raise SystemExit(REFUSED)
+        if shown.outcome == "clarify":
+            raise SystemExit(ASKED_BACK)
+
+
+def source_named(name: str, viewer: Viewer) -> str:
+    """Return the public id of a source the person may read. Raises CommandError: others are as unknown as any."""
+    found = readable_sources(viewer).filter(name__iexact=" ".join(name.split())).first()
+    if found is None:
+        raise CommandError(f"The person may read no source called {name}.")
+    return str(found.public_id)
 
 
 def person(email: str) -> User:
@@ -65,7 +104,7 @@ def person(email: str) -> User:
 
 def as_text(shown: ShownAnswer, question: Question) -> str:
     """Return an answer for reading in a terminal: sentences with [1], then the sources they stand in."""
-    lines: list[str] = []
+    lines: list[str] = [shown.clarification] if shown.clarification else []
     for claim in shown.claims:
         marks = "".join(f"[{number}]" for number in claim.numbers)
         lines.append(f"{claim.words or 'No longer available to you.'} {marks}")
@@ -108,6 +147,8 @@ def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
         "id": str(question.public_id),
         "question": question.text,
         "outcome": shown.outcome,
+        "filters": question.filters,
+        "clarification": shown.clarification,
         "method": shown.method,
         "claims": [
             {
