@@ -135,7 +135,7 @@ def initial_of(rule: Rule) -> dict[str, Any] | None:  # Any: form values
 
 
 class NameForm(forms.Form):
-    """A source's name and, for folders, its schedule."""
+    """A source's name, how much its word counts and, for folders, its schedule."""
 
     name = forms.CharField(
         label="Name", max_length=100, help_text="How people see it beside a document, such as HR policies."
@@ -146,6 +146,13 @@ class NameForm(forms.Form):
         required=False,
         coerce=int,
         empty_value=None,
+    )
+    authority = forms.TypedChoiceField(
+        label="Authority",
+        choices=Source.Authority.choices,
+        coerce=int,
+        initial=Source.Authority.ORDINARY,
+        help_text="Whose word counts for more where passages answer alike. It hides nothing and opens nothing.",
     )
 
     def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:  # Any: Django's own signature
@@ -173,7 +180,7 @@ class ConnectForm(NameForm, AccessRuleForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
-    field_order = ["name", "path", "sync_minutes", "who", "groups", "people", "keep_out"]
+    field_order = ["name", "path", "sync_minutes", "authority", "who", "groups", "people", "keep_out"]
 
     def __init__(
         self, *args: Any, kind: str, roots: Iterable[str], **kwargs: Any

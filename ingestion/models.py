@@ -106,6 +106,11 @@ class Source(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def authority_in_a_word(self) -> str:
+        """Return how much the source's word counts, such as `Informal`."""
+        return self.get_authority_display().partition(":")[0]
+
 
 class Document(models.Model):
     """One document of a source, through all its versions. What is shown is `current_version`, once it is indexed whole."""

@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accounts.viewer import Viewer
 from retrieval.naming import called_by, mentions_in, titles_among
 from retrieval.search import SearchResults, queries_of, search_more, weighed
 from retrieval.second import second_searches
@@ -61,14 +60,13 @@ class Bridged:
 def find_bridges(
     plan: Plan,
     first: Sequence[Ranked],
-    viewer: Viewer,
     results: SearchResults,
     *,
     titles: bool = True,
     second_search: bool = True,
 ) -> Bridged:
     """Return what the first ranking's best passages lead to. One SQL lookup and one round trip to the index."""
-    bridges = _bridges(plan, first[:FROM_PASSAGES], viewer, results) if titles else ()
+    bridges = _bridges(plan, first[:FROM_PASSAGES], results) if titles else ()
     documents = frozenset(bridge.document for bridge in bridges)
     searches = second_searches(plan, first) if second_search else ()
     asked = []
@@ -87,12 +85,10 @@ def find_bridges(
     )
 
 
-def _bridges(
-    plan: Plan, first: Sequence[Ranked], viewer: Viewer, results: SearchResults
-) -> tuple[Bridge, ...]:
+def _bridges(plan: Plan, first: Sequence[Ranked], results: SearchResults) -> tuple[Bridge, ...]:
     mentions = [mentions_in(ranked.passage.text) for ranked in first]
     titles = titles_among(
-        [mention for found in mentions for mention in found], viewer, superseded=plan.wants_superseded
+        [mention for found in mentions for mention in found], results.reach, superseded=plan.wants_superseded
     )
     asked = content_words(plan.standalone)
     named = {called.document for called in results.named}

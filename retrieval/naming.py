@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from accounts.viewer import Viewer
+from ingestion.access import Reach
 from ingestion.models import Document
 from retrieval.words import STOPWORDS
 
@@ -77,15 +77,15 @@ def mentions_in(text: str) -> list[Mention]:
     return found
 
 
-def titles_among(mentions: Collection[Mention], viewer: Viewer, *, superseded: bool) -> Titles:
-    """Return the documents the viewer may read whose title, or title without its brackets, is one of the mentions.
+def titles_among(mentions: Collection[Mention], reach: Reach, *, superseded: bool) -> Titles:
+    """Return the documents within reach whose title, or title without its brackets, is one of the mentions.
 
     A document's whole title comes before another's title without brackets. `superseded` admits replaced documents.
     """
     keys = {mention.key for mention in mentions}
     if not keys:
         return {}
-    rows = Document.objects.readable_by(viewer).filter(Q(title_key__in=keys) | Q(short_title_key__in=keys))
+    rows = Document.objects.within(reach).filter(Q(title_key__in=keys) | Q(short_title_key__in=keys))
     if not superseded:
         rows = rows.filter(is_superseded=False)
     whole: dict[str, list[tuple[int, str]]] = defaultdict(list)

@@ -69,9 +69,7 @@ def retrieve(
     weights = INDEX_ONLY if options.reranking == "off" else WEIGHTS
     scorer = Scorer.of(plan, gated.passages, weights, localdate())
     first = first_ranking(results, gated.passages, scorer)
-    bridged = find_bridges(
-        plan, first, viewer, results, titles=options.bridge, second_search=options.second_search
-    )
+    bridged = find_bridges(plan, first, results, titles=options.bridge, second_search=options.second_search)
     led_to = pass_gate([candidate.chunk for candidate in bridged.candidates], viewer)
     ranked = final_ranking(first, bridged, led_to.passages, scorer)
     yield clock.step("bridge", bridged, record_of_bridge(bridged, led_to))

@@ -31,10 +31,23 @@ UNSEEN = 6.0
 
 
 @dataclass(frozen=True, eq=False)
+class _Read:
+    """A passage's stems with their places, and those of its title and headings."""
+
+    placed: list[tuple[int, str]]
+    above: list[str]
+
+    @classmethod
+    def of(cls, passage: Passage) -> "_Read":
+        return cls(placed_stems(passage.text), stems_of(" ".join((passage.title, *passage.headings))))
+
+
+@dataclass(frozen=True, eq=False)
 class Scorer:
     """What passages are held against: the question's stems, and how rare each stem is among what was found first."""
 
     wanted: tuple[str, ...]
+    read: Mapping[int, "_Read"]  # by chunk
     rarity: Mapping[str, float]
     weights: Mapping[str, float]
     today: date
@@ -44,17 +57,18 @@ class Scorer:
         cls, plan: Plan, passages: Iterable[Passage], weights: Mapping[str, float], today: date
     ) -> "Scorer":
         """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
-        pool = ([*_above(p), *(stem for _, stem in placed_stems(p.text))] for p in passages)
-        return cls(tuple(stems_of(plan.standalone)), rarity(pool), weights, today)
+        read = {passage.chunk: _Read.of(passage) for passage in passages}
+        pool = ([*text.above, *(stem for _, stem in text.placed)] for text in read.values())
+        return cls(tuple(stems_of(plan.standalone)), read, rarity(pool), weights, today)
 
     def features(self, passage: Passage, fused: float, *, is_named: bool) -> dict[str, float]:
         """Return what a passage's own words, source and date are worth for the question."""
-        placed = placed_stems(passage.text)
+        text = self.read.get(passage.chunk) or _Read.of(passage)
         features = {
             "fused": fused,
-            "neighbours": neighbours_kept(self.wanted, placed, self.rarity, UNSEEN),
-            "window": within_one_window(self.wanted, placed, self.rarity, UNSEEN),
-            "title": coverage(self.wanted, _above(passage), self.rarity, UNSEEN),
+            "neighbours": neighbours_kept(self.wanted, text.placed, self.rarity, UNSEEN),
+            "window": within_one_window(self.wanted, text.placed, self.rarity, UNSEEN),
+            "title": coverage(self.wanted, text.above, self.rarity, UNSEEN),
             "named": float(is_named),
         }
         if passage.authority:
@@ -145,7 +159,3 @@ def best_chunks(candidates: Sequence[Candidate]) -> dict[int, int]:
 
 def _sorted(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
     return tuple(sorted(ranked, key=lambda item: (-item.score, item.passage.chunk)))
-
-
-def _above(passage: Passage) -> list[str]:
-    return stems_of(" ".join((passage.title, *passage.headings)))

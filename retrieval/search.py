@@ -97,7 +97,7 @@ def search(
     asked = [_query(sub_query.text, plan) for sub_query in first]
     main = next((query for query in asked if query.text == plan.standalone), asked[0])
     mentions = mentions_in(plan.standalone) if names else []
-    named = called_by(mentions, titles_among(mentions, viewer, superseded=plan.wants_superseded))
+    named = called_by(mentions, titles_among(mentions, reach, superseded=plan.wants_superseded))
     called = frozenset(document.document for document in named)
     narrowed = [main._replace(documents=called)] if called else []
     hits = get_index().search_many([*asked, *narrowed], where, PER_RETRIEVER) if not where.is_empty else []

@@ -20,37 +20,57 @@ from ingestion.models import Source, SyncRun
 
 
 def connect_source(
-    *, by: By, kind: str, name: str, rule: Rule, path: str = "", sync_minutes: int | None = None
+    *,
+    by: By,
+    kind: str,
+    name: str,
+    rule: Rule,
+    path: str = "",
+    sync_minutes: int | None = None,
+    authority: int = Source.Authority.ORDINARY,
 ) -> Source:
     """Connect a source and return it; nothing is read before a sync is requested.
 
-    `kind` is "folder" (with a `path` under one of the allowed roots) or "upload". Raises NotPossible for a path that
-    cannot be used, a name that is taken, or an unknown kind.
+    `kind` is "folder" (with a `path` under one of the allowed roots) or "upload"; `authority` is how much the source's
+    word counts. Raises NotPossible for a path that cannot be used, a name that is taken, or an unknown kind or authority.
     """
     name = _source_name(name)
     if kind not in Source.Kind.values:
         raise NotPossible(f"There is no kind of source called {kind!r}.")
     _check_schedule(kind, sync_minutes)
+    _check_authority(authority)
     resolved = _folder(path) if kind == Source.Kind.FOLDER else ""
     with transaction.atomic():
         _check_name_free(name, None)
         policy = intern_policy(rule)
         source = Source.objects.create(
-            name=name, kind=kind, path=resolved, policy=policy, sync_minutes=sync_minutes
+            name=name,
+            kind=kind,
+            path=resolved,
+            policy=policy,
+            sync_minutes=sync_minutes,
+            authority=authority,
         )
         details: Details = {
             "kind": kind,
             "path": resolved,
             "sync_minutes": sync_minutes,
+            "authority": authority,
             "rule": told(policy),
         }
         record_source("source.connected", by, source, details)
     return source
 
 
-def change_source(*, by: By, source: Source, name: str, sync_minutes: int | None) -> Source:
-    """Change a source's name and its schedule in minutes (None: by hand) and return it."""
+def change_source(
+    *, by: By, source: Source, name: str, sync_minutes: int | None, authority: int
+) -> Source:
+    """Change a source's name, its schedule in minutes (None: by hand) and how much its word counts, and return it.
+
+    Holds from the next question on: authority is read with the passages, no index is touched.
+    """
     name = _source_name(name)
+    _check_authority(authority)
     with transaction.atomic():
         source = locked_source(source)
         _check_schedule(source.kind, sync_minutes)
@@ -58,9 +78,10 @@ def change_source(*, by: By, source: Source, name: str, sync_minutes: int | None
         details: Details = {
             "name": [source.name, name],
             "sync_minutes": [source.sync_minutes, sync_minutes],
+            "authority": [source.authority, authority],
         }
-        source.name, source.sync_minutes = name, sync_minutes
-        source.save(update_fields=["name", "sync_minutes"])
+        source.name, source.sync_minutes, source.authority = name, sync_minutes, authority
+        source.save(update_fields=["name", "sync_minutes", "authority"])
         record_source("source.changed", by, source, details)
     return source
 
@@ -145,6 +166,11 @@ def _check_schedule(kind: str, sync_minutes: int | None) -> None:
         raise NotPossible("Uploads are read when they arrive; they have no schedule.")
     if not 1 <= sync_minutes <= 60 * 24 * 31:
         raise NotPossible("A schedule is a number of minutes between 1 and 44640 (31 days).")
+
+
+def _check_authority(authority: int) -> None:
+    if authority not in Source.Authority.values:
+        raise NotPossible("A source is informal (-1), ordinary (0) or authoritative (1).")
 
 
 def _folder(path: str) -> str:

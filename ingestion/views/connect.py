@@ -77,6 +77,7 @@ def _preview(request: SignedInRequest, kind: str, form: ConnectForm) -> HttpResp
             "kind": kind,
             "is_folder": kind == Source.Kind.FOLDER,
             "name": form.cleaned_data["name"],
+            "authority": Source.Authority(form.cleaned_data["authority"]).label,
             "preview": preview,
             "rule": words,
             "is_nobody": rule == NOBODY,
@@ -96,6 +97,7 @@ def _connect(request: SignedInRequest, kind: str, form: ConnectForm) -> HttpResp
             path=form.cleaned_data.get("path", ""),
             rule=form.rule(),
             sync_minutes=form.minutes,
+            authority=form.cleaned_data["authority"],
         )
     except NotPossible as error:
         form.add_error(None, str(error))

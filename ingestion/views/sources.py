@@ -131,7 +131,7 @@ def source_access(request: SignedInRequest, source_id: UUID) -> HttpResponse:
 @admin_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def source_settings(request: SignedInRequest, source_id: UUID) -> HttpResponse:
-    """Change a source's name and schedule."""
+    """Change a source's name, its schedule and how much its word counts."""
     found = current_source(source_id)
     if request.method == "POST":
         form = NameForm(request.POST, kind=found.kind)
@@ -142,13 +142,15 @@ def source_settings(request: SignedInRequest, source_id: UUID) -> HttpResponse:
                     source=found,
                     name=form.cleaned_data["name"],
                     sync_minutes=form.minutes,
+                    authority=form.cleaned_data["authority"],
                 )
                 messages.success(request, "The change has been kept.")
                 return redirect("ingestion:source", found.public_id)
             except NotPossible as error:
                 form.add_error("name", str(error))
     else:
-        form = NameForm(initial={"name": found.name, "sync_minutes": found.sync_minutes}, kind=found.kind)
+        initial = {"name": found.name, "sync_minutes": found.sync_minutes, "authority": found.authority}
+        form = NameForm(initial=initial, kind=found.kind)
     context = {"source": found, "form": form}
     return render(request, "ingestion/source_settings.html", context, status=422 if form.is_bound else 200)
 
