@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 
 
 def main(what: str) -> None:
@@ -13,7 +14,8 @@ def main(what: str) -> None:
 
     from accounts.models import AuditEvent
     from assistant.golden import asking, running
-    from assistant.golden.models import EvaluationRun
+    from assistant.golden.models import EvaluationResult, EvaluationRun
+    from retrieval.options import Options
     from tests.assistant.asking import indexed_world
     from tests.assistant.golden import golden, requested
 
@@ -29,14 +31,14 @@ def main(what: str) -> None:
     ask = asking.ask
     asked = 0
 
-    def told(*arguments: object) -> asking.Came:
+    def told(result: EvaluationResult, options: Options, alive: Callable[[], None]) -> asking.Came:
         nonlocal asked
         asked += 1
         print(f"asked {asked}", flush=True)  # noqa: T201
         time.sleep(0.2)
-        return ask(*arguments)  # type: ignore[arg-type]  # handed through
+        return ask(result, options, alive)
 
-    running.asking.ask = told
+    setattr(asking, "ask", told)  # noqa: B010 - a plain assignment to a module's function is no type of its own
     (run_id,) = running.waiting()
     running.carry_out(run_id)
     run = EvaluationRun.objects.get()

@@ -127,7 +127,7 @@ def test_the_options_of_a_run_are_those_it_is_asked_with(
         seen.append(options)
         return ask(result, options, alive)
 
-    monkeypatch.setattr(running.asking, "ask", watched)
+    monkeypatch.setattr(asking, "ask", watched)
     run = evaluated(indexed, "fusion=rrf bridge=off")
     assert seen == [Options(fusion="rrf", bridge=False)]
     assert (run.state, run.options) == (State.FINISHED, "fusion=rrf bridge=off")
@@ -196,7 +196,7 @@ def test_a_stopped_run_asks_nothing_more_and_keeps_what_it_has(
             stop_evaluation(by=By.user(indexed.adam), run=run)
         return ask(result, options, alive)
 
-    monkeypatch.setattr(running.asking, "ask", stop_at_the_second)
+    monkeypatch.setattr(asking, "ask", stop_at_the_second)
     running.carry_out(run.pk)
     run.refresh_from_db()
     assert [result.state for result in run.results.all()] == ["done", "waiting", "waiting"]
@@ -256,7 +256,7 @@ def test_after_a_restart_a_run_goes_on_where_it_was_and_asks_nothing_twice(
             raise SystemExit  # as if the process ended here
         return ask(result, options, alive)
 
-    monkeypatch.setattr(running.asking, "ask", killed_at_the_second)
+    monkeypatch.setattr(asking, "ask", killed_at_the_second)
     with pytest.raises(SystemExit):
         running.carry_out(run.pk)
     assert running.waiting() == []
@@ -282,7 +282,7 @@ def test_a_question_that_takes_the_server_down_twice_is_not_asked_a_third_time(
             raise SystemExit
         return ask(result, options, alive)
 
-    monkeypatch.setattr(running.asking, "ask", deadly_ask)
+    monkeypatch.setattr(asking, "ask", deadly_ask)
     for _ in range(2):
         running.take_up_after_restart()
         with pytest.raises(SystemExit):
@@ -321,7 +321,7 @@ def test_a_holder_whose_run_was_taken_over_writes_nothing_more(
         assert running.Claim.take(run.pk) is not None
         return came
 
-    monkeypatch.setattr(running.asking, "ask", taken_over)
+    monkeypatch.setattr(asking, "ask", taken_over)
     running.carry_out(run.pk)
     assert result_of(run, question).state == EvaluationResult.State.WAITING
 

@@ -137,10 +137,14 @@ def test_the_desk_is_offered_to_administrators_alone(world: World, client: Clien
 # --- What an administrator sees, and what not ---------------------------------------------------------------------
 
 
-def page_of(client: Client, name: str, *arguments: object, **query: object) -> str:
+def page_of(client: Client, name: str, *arguments: object, **query: str | list[str]) -> str:
     response = client.get(reverse(f"assistant:{name}", args=arguments), query)
     assert response.status_code == 200
     return unescape(response.content.decode())
+
+
+def both(first: EvaluationRun, second: EvaluationRun) -> list[str]:
+    return [str(first.public_id), str(second.public_id)]
 
 
 def titles_in(html: str, world: World) -> set[str]:
@@ -165,7 +169,7 @@ def test_no_page_shows_a_title_that_its_reader_may_not_read(indexed: World, clie
     pages = [
         page_of(client, "golden_questions"),
         page_of(client, "evaluation_run", first.public_id),
-        page_of(client, "evaluation_compare", run=[first.public_id, second.public_id]),
+        page_of(client, "evaluation_compare", run=both(first, second)),
     ]
     for html in pages:
         assert titles_in(html, indexed) == readable
@@ -186,7 +190,7 @@ def test_no_page_of_a_run_shows_a_word_of_an_answer(indexed: World, client: Clie
     pages = [
         page_of(client, "evaluation"),
         page_of(client, "evaluation_run", first.public_id),
-        page_of(client, "evaluation_compare", run=[first.public_id, second.public_id]),
+        page_of(client, "evaluation_compare", run=both(first, second)),
         sent,
     ]
     assert not [html for html in pages if "40,000" in html or "reports monthly" in html]
@@ -358,12 +362,12 @@ def test_two_runs_stand_side_by_side_the_older_one_first(indexed: World, client:
     Membership.objects.filter(user=indexed.bob).delete()
     second = evaluated(indexed, label="After")
     client.force_login(indexed.adam)
-    html = page_of(client, "evaluation_compare", run=[second.public_id, first.public_id])
+    html = page_of(client, "evaluation_compare", run=both(second, first))
     assert html.index("Before") < html.index("After")
     assert "1 question ended otherwise, 0 alike." in html
     assert "-100 points, worse" in html
     line = page_of(client, "evaluation")
     assert "<polyline" in line
-    for chosen in ([first.public_id], [NOTHING, "garbage"], [first.public_id, first.public_id]):
+    for chosen in ([str(first.public_id)], [NOTHING, "garbage"], both(first, first)):
         response = client.get(reverse("assistant:evaluation_compare"), {"run": chosen}, follow=True)
         assert "Choose two runs" in response.content.decode()
