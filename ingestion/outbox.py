@@ -21,7 +21,7 @@ from django.utils import timezone
 from ingestion.chunking import embedding_text
 from ingestion.embedding import embedder
 from ingestion.index import get_index, model_name
-from ingestion.index.types import IndexPoint, Vector
+from ingestion.index.types import IndexFailure, IndexPoint, Vector
 from ingestion.models import Chunk, Document, DocumentVersion, SyncItem, SyncRun
 from ingestion.titles import short_title_key, title_key
 
@@ -80,7 +80,21 @@ def _deliver(stop: Callable[[], bool]) -> Delivered:
             return Delivered(indexed, updated, retired)
     for count in retire_versions(DocumentVersion.objects.filter(state=State.RETIRING)):
         retired += count
+    if indexed:
+        optimize()
     return Delivered(indexed, updated, retired)
+
+
+def optimize() -> None:
+    """Let the index build its search structures for what was added. Nothing is wrong without them, only slower.
+
+    The engine itself knows whether enough came in. Once at the end of a sync, not after each slice of it: what was
+    built would be built again.
+    """
+    try:
+        get_index().optimize()
+    except IndexFailure as error:
+        log.warning("The index could not be optimized, searches may be slow: %s", error)
 
 
 # --- Into the index -----------------------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ log = logging.getLogger(__name__)
 @shared_task
 def run_sync(run_id: int) -> None:
     """Carry out a sync run, or what is left of it. A run that somebody else carries out is left to them."""
-    from ingestion import pipeline
+    from ingestion import outbox, pipeline
 
     for _ in pipeline.sync(run_id):
         if pipeline.stopping.is_set():
             log.info("Run %s stops here because the server stops; it goes on at the next start.", run_id)
-            break
+            return
+    outbox.optimize()
 
 
 @shared_task
