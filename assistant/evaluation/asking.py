@@ -8,6 +8,7 @@ from typing import Literal
 
 from accounts.viewer import Viewer
 from assistant.evaluation.storing import EVERYBODY, Say, readable_in, viewers_of
+from assistant.llm.choosing import planner_for, reranker_for
 from assistant.suites import Suite, SuiteQuery, is_unanswerable
 from ingestion.models import Document
 from retrieval.options import Options
@@ -74,7 +75,7 @@ def ask_all(suite: Suite, asking: Asking, say: Say) -> list[Asked]:
     }
     queries = questions_of(suite, asking.history)
     for query in queries[:WARM_UP]:
-        list(retrieve(query.text, query.history, viewers[EVERYBODY], options=asking.options))
+        list(_steps(query, viewers[EVERYBODY], asking.options))
     # Otherwise only the first variant of several would pay for embedding the questions.
     query_vector.cache_clear()
     asked = []
@@ -90,7 +91,7 @@ def _ask(
     query: SuiteQuery, reader: str, viewer: Viewer, readable: set[int], ids: Mapping[int, str], asking: Asking
 ) -> Asked:
     begun = time.perf_counter()
-    steps = list(retrieve(query.text, query.history, viewer, options=asking.options))
+    steps = list(_steps(query, viewer, asking.options))
     milliseconds = (time.perf_counter() - begun) * 1000
     values = {step.name: step.value for step in steps}
     ranked: tuple[Ranked, ...] = values.get("rerank", ())  # a question that is asked back searches nothing
@@ -103,6 +104,14 @@ def _ask(
         stages={step.name: step.milliseconds for step in steps},
     )
     return _extracted(asked, values["plan"], ranked) if asking.extracts else asked
+
+
+def _steps(query: SuiteQuery, viewer: Viewer, options: Options) -> Iterator[Step]:
+    """Yield the stages of retrieval as the chat runs them, with the models that the options ask for."""
+    return retrieve(
+        query.text, query.history, viewer,
+        options=options, planner=planner_for(options), reranker=reranker_for(options),
+    )  # fmt: skip
 
 
 def leaks_of(steps: Iterable[Step], readable: set[int]) -> dict[str, int]:

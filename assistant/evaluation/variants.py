@@ -4,15 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from assistant.choices import usable_choices
 from assistant.evaluation.asking import Asked, Asking, ask_all
 from assistant.evaluation.figures import Figures, latency_of, leaks_of_all, measure, retrieval_of
 from assistant.evaluation.storing import Say
 from assistant.suites import Suite
-from retrieval.options import CHOICES, Options
+from retrieval.options import Options
 
 MEASURES = ("ndcg@10", "recall@5", "recall@10", "all@10")
-# What needs a model of its own; without one it would be the standard once more, under another name.
-WITH_A_MODEL = {("planning", "model"), ("reranking", "cross-encoder"), ("reranking", "judge")}
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,12 @@ class Variant:
 
 
 def variants_of(standard: Options) -> Iterator[Variant]:
-    """Yield the standard, then each option set to each other value it takes, one at a time."""
+    """Yield the standard, then each option set to each other value it takes here, one at a time."""
     yield Variant("standard", standard)
-    for name, words in CHOICES.items():
+    for name, words in usable_choices().items():
         for word in words:
             value = getattr(Options.parse(f"{name}={word}"), name)
-            if value != getattr(standard, name) and (name, word) not in WITH_A_MODEL:
+            if value != getattr(standard, name):
                 yield Variant(f"{name}={word}", replace(standard, **{name: value}))
 
 

@@ -14,11 +14,11 @@ from retrieval.options import Options
 # What each of retrieval's options is called, and its words, for people.
 NAMES = {
     "planning": "Planning",
-    "fusion": "Fusion of the two searches",
-    "bridge": "Bridges through titles",
+    "fusion": "Fusion",
+    "bridge": "Bridges by title",
     "second_search": "Second search",
     "reranking": "Reranking",
-    "sufficiency": "Search again for what lacks",
+    "sufficiency": "Search for what lacks",
 }
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import Membership, User
 from accounts.viewer import viewer_of
@@ -200,14 +201,17 @@ def test_the_product_s_own_stages_are_watched(
 # --- Ablation -----------------------------------------------------------------------------------------------------
 
 
-def test_every_option_is_varied_once_and_what_needs_a_model_is_left_out() -> None:
+def test_every_option_is_varied_once_and_what_lacks_its_model_is_left_out(settings: Settings) -> None:
     variants = list(variants_of(Options()))
     assert variants[0].name == "standard"
     names = [variant.name for variant in variants[1:]]
     assert {name.split("=")[0] for name in names} == set(CHOICES)
     assert len(set(names)) == len(names)
     assert all(str(variant.options) == variant.name for variant in variants[1:])
-    assert not {"planning=model", "reranking=judge", "reranking=cross-encoder"} & set(names)
+    with_a_model = {"planning=model", "reranking=judge", "reranking=cross-encoder"}
+    assert not with_a_model & set(names)
+    settings.MODEL_URL, settings.RERANK_MODEL = "http://127.0.0.1:1/v1", "a-cross-encoder"
+    assert with_a_model <= {variant.name for variant in variants_of(Options())}
 
 
 def test_ablation_starts_from_the_options_that_are_standard_here() -> None:
