@@ -28,14 +28,14 @@ QUESTIONS = 300
 
 @dataclass(frozen=True)
 class Measured:
-    """One size: what building took, milliseconds as (p50, p95) per stage, per reader and in all, and the load."""
+    """One size: what building took, milliseconds as (p50, p95) per stage, per kind of question and in all, and the load."""
 
     chunks: int
     documents: int
     build_s: float
     index_s: float
     stages: dict[str, tuple[float, float]]
-    readers: dict[str, tuple[float, float]]
+    kinds: dict[str, tuple[float, float]]
     total: tuple[float, float]
     load: float
 
@@ -81,7 +81,7 @@ def measure(folder: Path, chunks: int, count: int, build_only: bool) -> Measured
     open_installation(folder)
     built = build(folder, chunks)
     stages: dict[str, list[float]] = defaultdict(list)
-    per_reader: dict[str, list[float]] = defaultdict(list)
+    kinds: dict[str, list[float]] = defaultdict(list)
     total: list[float] = []
     if not build_only:
         from retrieval.orchestrator import retrieve
@@ -91,19 +91,21 @@ def measure(folder: Path, chunks: int, count: int, build_only: bool) -> Measured
         for number, text in enumerate(texts):
             name, viewer = viewers[number % len(viewers)]
             begun = time.perf_counter()
-            steps = [(step.name, step.milliseconds) for step in retrieve(text, (), viewer)]
+            steps = list(retrieve(text, (), viewer))
             milliseconds = (time.perf_counter() - begun) * 1000
             if number == WARM_UP - 1:
                 gc.collect()
             if number >= WARM_UP:
                 total.append(milliseconds)
-                per_reader[name].append(milliseconds)
-                for stage, took in steps:
-                    stages[stage].append(took)
+                searches = len(steps[0].value.sub_queries)
+                kinds[f"reads {name}"].append(milliseconds)
+                kinds["one search" if searches == 1 else "several searches"].append(milliseconds)
+                for step in steps:
+                    stages[step.name].append(step.milliseconds)
     return Measured(
         chunks, built.documents, built.rows_s, round(built.upsert_s + built.optimize_s, 1),
         {name: shares(values) for name, values in stages.items()},
-        {name: shares(values) for name, values in per_reader.items()},
+        {name: shares(values) for name, values in sorted(kinds.items())},
         shares(total), round(os.getloadavg()[0], 1),
     )  # fmt: skip
 
@@ -118,8 +120,8 @@ def shares(values: list[float]) -> tuple[float, float]:
 def print_table(results: list[Measured]) -> None:
     """Print one row per size: each stage's p50 / p95, the total, and how many times the smallest size's total."""
     stages = list(dict.fromkeys(stage for result in results for stage in result.stages))
-    names = list(dict.fromkeys(name for result in results for name in result.readers))
-    columns = ["chunks", "documents", *stages, "in all", "times the smallest", *(f"reads {n}" for n in names)]
+    names = list(dict.fromkeys(name for result in results for name in result.kinds))
+    columns = ["chunks", "documents", *stages, "in all", "times the smallest", *names]
     columns += ["rows s", "index s", "load"]
     print(f"| {' | '.join(columns)} |")
     print("|" + " ---: |" * len(columns))
@@ -127,7 +129,7 @@ def print_table(results: list[Measured]) -> None:
         cells = [f"{result.chunks:,}", f"{result.documents:,}"]
         cells += [_pair(result.stages.get(stage)) for stage in stages]
         cells += [f"**{_pair(result.total)}**", _ratio(result, results[0])]
-        cells += [_pair(result.readers.get(name)) for name in names]
+        cells += [_pair(result.kinds.get(name)) for name in names]
         cells += [f"{result.build_s:.0f}", f"{result.index_s:.0f}", f"{result.load}"]
         print(f"| {' | '.join(cells)} |")
 
