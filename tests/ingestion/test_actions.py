@@ -91,12 +91,26 @@ def test_a_source_that_cannot_be_is_refused_with_a_sentence(
     assert Source.objects.count() == 1
 
 
-def test_a_source_changes_its_name_and_schedule(installation: Installation) -> None:
+def test_a_source_changes_its_name_its_schedule_and_its_authority(installation: Installation) -> None:
     source = installation.connect()
-    event = only_event(lambda: actions.change_source(by=BY, source=source, name="Rack", sync_minutes=60))
+    event = only_event(
+        lambda: actions.change_source(by=BY, source=source, name="Rack", sync_minutes=60, authority=1)
+    )
     source.refresh_from_db()
-    assert (source.name, source.sync_minutes) == ("Rack", 60)
-    assert event.details == {"name": ["Shelf", "Rack"], "sync_minutes": [None, 60]}
+    assert (source.name, source.sync_minutes, source.authority) == (
+        "Rack",
+        60,
+        Source.Authority.AUTHORITATIVE,
+    )
+    assert event.details == {"name": ["Shelf", "Rack"], "sync_minutes": [None, 60], "authority": [0, 1]}
+
+
+def test_there_is_no_authority_but_the_three(installation: Installation) -> None:
+    source = installation.connect()
+    with pytest.raises(NotPossible, match="informal"):
+        actions.change_source(by=BY, source=source, name="Rack", sync_minutes=None, authority=2)
+    with pytest.raises(NotPossible, match="informal"):
+        actions.connect_source(by=BY, kind="upload", name="Rack", rule=ALL, authority=-2)
 
 
 def test_a_changed_source_rule_holds_on_the_next_request_and_touches_no_index(

@@ -60,7 +60,7 @@ def test_a_process_that_stops_gives_its_run_back(installation: Installation) -> 
 
 
 def test_a_source_is_due_when_its_last_run_is_older_than_its_schedule(installation: Installation) -> None:
-    source = actions.change_source(by=BY, source=installation.connect(), name="Shelf", sync_minutes=60)
+    source = actions.change_source(by=BY, source=installation.connect(), name="Shelf", sync_minutes=60, authority=0)
     runs = schedule.start_due()
     assert len(runs) == 1
     assert schedule.start_due() == runs  # waiting, so it is sent for again, and no other is made
@@ -74,7 +74,7 @@ def test_a_source_is_due_when_its_last_run_is_older_than_its_schedule(installati
 def test_sources_by_hand_paused_or_removed_are_never_due(installation: Installation) -> None:
     source = installation.connect()
     assert schedule.start_due() == []
-    actions.change_source(by=BY, source=source, name="Shelf", sync_minutes=1)
+    actions.change_source(by=BY, source=source, name="Shelf", sync_minutes=1, authority=0)
     actions.pause_source(by=BY, source=source)
     assert schedule.start_due() == []
     actions.remove_source(by=BY, source=source)

@@ -204,7 +204,7 @@ def test_pace_is_told_in_words_of_fitting_size(
 
 # --- Connecting ---------------------------------------------------------------------------------------------------
 
-CONNECT = {"name": "Shelf", "sync_minutes": "", "people": "", "keep_out": ""}
+CONNECT = {"name": "Shelf", "sync_minutes": "", "authority": "-1", "people": "", "keep_out": ""}
 
 
 def test_connecting_chooses_nobody_by_itself(world: World, client: Client, folder: Path) -> None:
@@ -246,6 +246,7 @@ def test_the_third_step_connects_with_what_the_first_said(world: World, client: 
         "people": "charlie@example.org", "keep_out": "bob@example.org",
     }  # fmt: skip
     preview = client.post(target, data)
+    assert "Authority: Informal" in preview.content.decode()
     carried = preview.context["carried"]
     again: dict[str, list[str]] = {"step": ["connect"]}
     for name, value in carried:
@@ -254,6 +255,7 @@ def test_the_third_step_connects_with_what_the_first_said(world: World, client: 
     source = Source.objects.get(name="Shelf")
     assert response["Location"] == reverse("ingestion:run", args=[source.runs.get().public_id])
     assert (source.kind, source.path, source.sync_minutes) == ("folder", str(folder.resolve()), 60)
+    assert source.authority == Source.Authority.INFORMAL
     staff = group_principal(world.groups["Staff"].pk)
     assert rule_of(source.policy) == Rule.of(
         {staff, user_principal(world.charlie.pk)}, deny={user_principal(world.bob.pk)}
@@ -290,7 +292,7 @@ def test_a_name_that_is_taken_is_said_before_the_preview(world: World, client: C
 def test_a_place_for_uploads_is_connected(world: World, client: Client) -> None:
     client.force_login(world.adam)
     target = reverse("ingestion:connect_kind", args=["upload"])
-    data = {"name": "Drawer", "who": "nobody", "people": "", "keep_out": ""}
+    data = {"name": "Drawer", "authority": "0", "who": "nobody", "people": "", "keep_out": ""}
     assert "Nobody will be able to read" in client.post(target, data).content.decode()
     response = client.post(target, {**data, "step": "connect"})
     source = Source.objects.get(name="Drawer")
@@ -424,11 +426,26 @@ def test_a_change_of_access_is_shown_before_it_is_made_and_holds_at_once(
 def test_settings_are_kept(world: World, client: Client) -> None:
     source = world.sources["open"]
     client.force_login(world.adam)
-    taken = client.post(address("source_settings", source), {"name": "Intranet"})
+    taken = client.post(address("source_settings", source), {"name": "Intranet", "authority": "0"})
     assert taken.status_code == 422
-    assert client.post(address("source_settings", source), {"name": "Staff handbook"}).status_code == 302
+    kept = {"name": "Staff handbook", "authority": "1"}
+    assert client.post(address("source_settings", source), kept).status_code == 302
     source.refresh_from_db()
-    assert source.name == "Staff handbook"
+    assert (source.name, source.authority) == ("Staff handbook", 1)
+    assert "Authoritative" in client.get(address("source", source)).content.decode()
+    settings = client.get(address("source_settings", source)).content.decode()
+    assert '<option value="1" selected>Authoritative' in settings
+
+
+def test_settings_without_an_authority_change_nothing(world: World, client: Client) -> None:
+    source = world.sources["open"]
+    client.force_login(world.adam)
+    for authority in ({}, {"authority": "2"}, {"authority": "high"}):
+        response = client.post(address("source_settings", source), {"name": "Other", **authority})
+        assert response.status_code == 422
+    source.refresh_from_db()
+    assert (source.name, source.authority) == ("Handbook", 0)
+    assert not AuditEvent.objects.filter(type="source.changed").exists()
 
 
 def test_a_source_is_paused_and_goes_on(world: World, client: Client) -> None:
