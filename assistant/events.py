@@ -4,6 +4,7 @@ The record keeps for auditors what was withheld; nothing of that is in an event.
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,7 +117,9 @@ def shown_step(step: TraceStep, viewer: Viewer) -> Record:
         return {
             "standalone": record.get("standalone", ""),
             "rule": record.get("rule", ""),
-            "sub_queries": [{"number": s["number"], "text": s["text"]} for s in record.get("sub_queries", [])]
+            "sub_queries": [
+                {"number": s["number"], "text": _in_words(s, record)} for s in record.get("sub_queries", [])
+            ]
             if not record.get("clarification")
             else [],
             "filters": record.get("filters", {}),
@@ -127,6 +130,17 @@ def shown_step(step: TraceStep, viewer: Viewer) -> Record:
     if step.name == "verify":
         return {"outcome": record.get("outcome", ""), "claims": len(record.get("claims", []))}
     return {}
+
+
+def _in_words(sub_query: Record, plan: Record) -> str:
+    """Return a sub-query as the asker reads it: what stands for an earlier one's finding said in words."""
+    text: str = sub_query["text"]
+    if not sub_query.get("after"):
+        return text
+    alone = re.fullmatch(r"(.*) #(\d+)", text)
+    if alone and alone[1] == plan.get("standalone"):
+        return f"Once more, with what {alone[2]} finds"
+    return re.sub(r"#(\d+)", r"what \1 finds", text)
 
 
 def _found_by_sub_query(items: Sequence[Record], viewer: Viewer) -> Record:

@@ -25,13 +25,14 @@ PER_SECOND_SEARCH = 5
 class Bridge:
     """A document reached because a passage calls it by title.
 
-    `source` is that passage's place in the first ranking. `strength` in [0, 1.3]: how good the passage is, how few
+    `source` is that passage's place in the first ranking, `chunk` the passage itself. `strength` in [0, 1.3]: how good the passage is, how few
     others it names, and whether the question's words stand beside the name.
     """
 
     document: int
     title: str
     source: int
+    chunk: int
     strength: float
 
 
@@ -106,7 +107,9 @@ def _bridges(plan: Plan, first: Sequence[Ranked], results: SearchResults) -> tup
             is_asked_for = any(related(word, other) for word in telling for other in document.around)
             strength = _quality(first, source) * _focus(len(called)) * (1.3 if is_asked_for else 1.0)
             if document.document not in best or strength > best[document.document].strength:
-                best[document.document] = Bridge(document.document, document.title, source, strength)
+                best[document.document] = Bridge(
+                    document.document, document.title, source, ranked.passage.chunk, strength
+                )
     return tuple(sorted(best.values(), key=lambda b: (-b.strength, b.document))[:MOST_DOCUMENTS])
 
 

@@ -46,7 +46,7 @@ def record_of_search(results: SearchResults) -> Record:
             for found in results.found
         ],
         "named": {
-            "documents": [called.document for called in results.named],
+            "documents": [{"document": called.document} for called in results.named],
             "candidates": _candidates(results.in_named),
         },
     }
@@ -73,7 +73,12 @@ def record_of_bridge(bridged: Bridged, gated: Gated) -> Record:
     """Return what the trace keeps of the bridges: documents by id, what named them, and what second searches found."""
     return {
         "bridges": [
-            {"document": b.document, "named_in": f"passage {b.source + 1}", "strength": _rounded(b.strength)}
+            {
+                "document": b.document,
+                "named_in": f"passage {b.source + 1}",
+                "chunk": b.chunk,
+                "strength": _rounded(b.strength),
+            }
             for b in bridged.bridges
         ],
         "second_searches": [

@@ -23,6 +23,7 @@ STAGES = (
     ("Searched", ("search",)),
     ("Checked rights", ("gate",)),
     ("Followed names", ("bridge",)),
+    ("Looked for what lacked", ("sufficiency",)),
     ("Ranked", ("rerank",)),
     ("Chose evidence", ("context",)),
     ("Drafted", ("answer",)),

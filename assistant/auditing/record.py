@@ -124,7 +124,7 @@ class _Reader:
     def withheld(self) -> list[Json]:
         found = {
             whole_of(entry, "chunk"): entry
-            for name in ("gate", "bridge", "record")
+            for name in ("gate", "bridge", "sufficiency", "record")
             for entry in entries_of(self.record(name), "withheld")
         }
         return list(found.values())
@@ -195,14 +195,15 @@ class _Reader:
         return tuple(dict.fromkeys(name_of(principal) for principal, _ in held.most_common()))
 
     def bridges(self) -> tuple[Bridge, ...]:
-        passed = [whole_of(entry, "chunk") for entry in entries_of(self.record("gate"), "passed")]
+        """Return the documents that the question or a passage called by their title, and where."""
         found = []
+        for entry in entries_of(mapping(self.record("search").get("named")), "documents"):
+            public_id, title, _ = self.documents.get(whole_of(entry, "document"), ("", GONE, ""))
+            found.append(Bridge(title, public_id, "the question"))
         for entry in entries_of(self.record("bridge"), "bridges"):
             public_id, title, _ = self.documents.get(whole_of(entry, "document"), ("", GONE, ""))
-            named_in = words_of(entry, "named_in")
-            rest = named_in.removeprefix("passage ")
-            place = int(rest) - 1 if rest.isdecimal() else -1
-            where = f"“{self.of(passed[place]).title}”" if 0 <= place < len(passed) else f"the {named_in}"
+            chunk = whole_of(entry, "chunk")
+            where = f"“{self.of(chunk).title}”" if chunk else f"the {words_of(entry, 'named_in')}"
             found.append(Bridge(title, public_id, where))
         return tuple(found)
 
@@ -220,7 +221,7 @@ class _Reader:
                     part=part_of(number_of(entry, "score") / highest),
                     fused=number_of(features, "fused"),
                     together=number_of(features, "window"),
-                    bridge=number_of(features, "bridge"),
+                    bridge=max(number_of(features, "bridge"), number_of(features, "named")),
                     fate=self.fate(chunk),
                 )
             )

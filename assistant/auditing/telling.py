@@ -97,10 +97,24 @@ def _gate(record: Json) -> Told:
 
 def _bridge(record: Json) -> Told:
     bridges, withheld = entries_of(record, "bridges"), len(entries_of(record, "withheld"))
+    second = entries_of(record, "second_searches")
     lines = [f"{counted(withheld, 'passage')} of them withheld."] if withheld else []
+    if second:
+        found = {whole_of(c, "chunk") for search in second for c in entries_of(search, "candidates")}
+        lines.append(f"Searched again with what {counted(len(second), 'passage')} said: {len(found)} found.")
     if not bridges:
         return "Looked for documents named in what was found", ("None was named.", *lines), ""
     return f"Followed {counted(len(bridges), 'document')} named in what was found", tuple(lines), ""
+
+
+def _sufficiency(record: Json) -> Told:
+    missing = record.get("missing")
+    words = ", ".join(f"“{word}”" for word in missing) if isinstance(missing, list) else ""
+    if not words:
+        return "Checked that it is enough", ("What the question names stands in what was found.",), ""
+    found = len(entries_of(record, "candidates"))
+    line = f"Nothing found speaks of {words}; one more search for it brought {counted(found, 'passage')}."
+    return "Looked for what was missing", (line,), ""
 
 
 def _rerank(record: Json) -> Told:
@@ -170,6 +184,6 @@ def _failed(record: Json) -> Told:
 
 
 _TELLERS: dict[str, Callable[[Json], Told]] = {
-    "screen": _screen, "gate": _gate, "bridge": _bridge, "rerank": _rerank, "context": _context,
+    "screen": _screen, "gate": _gate, "bridge": _bridge, "sufficiency": _sufficiency, "rerank": _rerank, "context": _context,
     "answer": _answer, "verify": _verify, "failed": _failed,
 }  # fmt: skip

@@ -128,7 +128,7 @@ class Spent:
 
 PARTS = (
     ("planning", "same", ("screen", "plan")),
-    ("searching", "part", ("search", "gate", "bridge", "rerank", "context")),
+    ("searching", "part", ("search", "gate", "bridge", "sufficiency", "rerank", "context")),
     ("answering and checking", "done", ("answer", "verify")),
 )
 
@@ -182,7 +182,7 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
                 Stage(
                     "Searched the documents you may read",
                     (*lines, "Each passage was checked against your rights again before it was read."),
-                    took("search", "gate", "bridge", "rerank", "context"),
+                    took("search", "gate", "bridge", "sufficiency", "rerank", "context"),
                 )
             )
     return told + _ending(turn, took("answer", "verify", "clarify"))

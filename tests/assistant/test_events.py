@@ -36,10 +36,10 @@ def test_a_finished_run_is_replayed_from_its_rows(indexed: World) -> None:
     question = asked(indexed.alice, TRAVEL)
     told = heard(question, indexed.viewer("alice"))
     assert [event.name for event in told] == [
-        "started", "screen", "plan", "search", "gate", "bridge", "rerank", "context", "answer", "verify", "record",
+        "started", "screen", "plan", "search", "gate", "bridge", "sufficiency", "rerank", "context", "answer", "verify", "record",
         "done",
     ]  # fmt: skip
-    assert [event.is_final for event in told] == [False] * 11 + [True]
+    assert [event.is_final for event in told] == [False] * 12 + [True]
     assert told[-1].data == {"state": "answered", "error": ""}
 
 
@@ -53,7 +53,7 @@ def test_the_plan_and_what_was_found_are_told(indexed: World) -> None:
 
 def test_a_client_goes_on_after_the_last_step_it_has(indexed: World) -> None:
     question = asked(indexed.alice, TRAVEL)
-    told = heard(question, indexed.viewer("alice"), after=8)
+    told = heard(question, indexed.viewer("alice"), after=9)
     assert [event.name for event in told] == ["verify", "record", "done"]
 
 
@@ -143,3 +143,10 @@ def test_steps_are_told_as_another_thread_commits_them() -> None:
     names = async_to_sync(listen)()
     worker.join()
     assert [name for name in names if name != "beat"] == ["started", "plan", "gate", "failed", "done"]
+
+
+def test_a_search_that_waits_for_another_is_told_in_words(indexed: World) -> None:
+    question = asked(indexed.alice, "Who is the head of the team that keeps the budget for travel?")
+    plan = next(event for event in heard(question, indexed.viewer("alice")) if event.name == "plan")
+    texts = [sub_query["text"] for sub_query in plan.data["sub_queries"]]
+    assert texts[1:] == ["Once more, with what 1 finds"]
