@@ -37,7 +37,7 @@ TRAVEL = "The budget for travel is 40,000 euros this year."
 
 @pytest.fixture
 def question(indexed: World) -> Question:
-    return asked(indexed.alice, "How much is it?")
+    return asked(indexed.alice, "How much is it? type:markdown")
 
 
 def test_nothing_is_searched_for_a_question_that_points_at_nothing(
@@ -100,6 +100,7 @@ def test_the_page_shows_the_question_back_and_no_search(
     assert BACK in html
     assert 'class="plan"' not in html
     assert "No answer found" not in html
+    assert "Searched in" not in html
     steps = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
     assert "Asked back" in steps
     assert "Nothing was searched." in steps
