@@ -34,10 +34,10 @@ class Came:
     milliseconds: float
 
 
-def ask(result: EvaluationResult, options: Options, alive: Callable[[], None]) -> Came:
-    """Ask a result's question through the pipeline that the chat runs; `alive` is called after each stage.
+def ask(result: EvaluationResult, options: Options, check: Callable[[], None]) -> Came:
+    """Ask a result's question through the pipeline that the chat runs; `check` is called after each stage.
 
-    Raises NotAskedAs when the asker can no longer sign in, and whatever the pipeline raises.
+    Raises NotAskedAs when the asker can no longer sign in, and whatever the pipeline or `check` raises.
     """
     from assistant.pipeline import answer
 
@@ -54,7 +54,7 @@ def ask(result: EvaluationResult, options: Options, alive: Callable[[], None]) -
         milliseconds += 0.0 if step.name in NOT_TIMED else step.milliseconds
         ranked = step.value if step.name == "rerank" else ranked
         verified = step.value if isinstance(step.value, VerifiedAnswer) else verified
-        alive()
+        check()
     if verified is None:
         raise RuntimeError("The pipeline ended without an answer.")
     return _came(result, ranked, verified, milliseconds)

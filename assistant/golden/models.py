@@ -75,6 +75,8 @@ class EvaluationRun(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
+    # Who carries the run out now. Whoever takes it up gives it a new one, and the one before can write nothing more.
+    claim = models.UUIDField(null=True, blank=True, editable=False)
     # Proof of life: a running run whose heartbeat is old was cut off and is taken up again where it was.
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

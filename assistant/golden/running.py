@@ -1,15 +1,19 @@
 """Carries evaluation runs out in the background, question by question, and takes up what was cut off.
 
-Each result is committed before the next question is asked, under a claim whose token is the run's last heartbeat: a run
-that somebody else took up, or stopped, finds its claim gone and writes nothing more. So nothing is asked twice, and a
-process that is killed leaves a run that goes on where it was.
+Each result is committed before the next question is asked, under a claim that the run's row names: a run that somebody
+else took up, or stopped, finds its claim gone and writes nothing more. So nothing is asked twice, and a process that is
+killed leaves a run that goes on where it was. A thread of its own shows signs of life: on a busy machine loading a model
+may take minutes, and a run must not be taken for dead meanwhile.
 """
 
 import logging
-import time
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -27,9 +31,9 @@ from retrieval.options import Options, UnknownOption
 log = logging.getLogger(__name__)
 
 State = EvaluationRun.State
-BEAT_SECONDS = 2.0
-# Longer than any one stage takes, a language model's included: between two beats lies a stage.
-STALE = timedelta(seconds=180)
+BEAT_SECONDS = 5.0
+# Twelve missed beats: longer than any pause of a healthy process.
+STALE = timedelta(seconds=60)
 # A question that took its process down with it twice would do so at every start.
 MOST_ATTEMPTS = 2
 SPEAKING = (NotAskable, IndexFailure, EmbeddingUnavailable, asking.NotAskedAs)
@@ -48,28 +52,23 @@ class ClaimLost(Exception):
 class Claim:
     """The right to carry out one run."""
 
-    def __init__(self, run_id: int, token: datetime) -> None:
+    def __init__(self, run_id: int, token: uuid.UUID) -> None:
         self.run_id = run_id
         self._token = token
-        self._beaten = time.monotonic()
 
     @classmethod
     def take(cls, run_id: int) -> "Claim | None":
         """Return a claim on a run that waits or was cut off; None when it is closed, or in somebody else's hands."""
-        now = timezone.now()
+        now, token = timezone.now(), uuid.uuid4()
         taken = EvaluationRun.objects.filter(_untended(now), pk=run_id).update(
-            state=State.RUNNING, heartbeat_at=now, started_at=Coalesce(F("started_at"), now)
+            state=State.RUNNING, claim=token, heartbeat_at=now, started_at=Coalesce(F("started_at"), now)
         )
-        return cls(run_id, now) if taken else None
+        return cls(run_id, token) if taken else None
 
-    def beat(self) -> None:
-        """Show a sign of life, every two seconds at most. Raises ClaimLost when the run is no longer this holder's."""
-        if time.monotonic() - self._beaten < BEAT_SECONDS:
-            return
-        now = timezone.now()
-        if not self._held().update(heartbeat_at=now):
+    def check(self) -> None:
+        """Raise ClaimLost when the run is no longer this holder's."""
+        if not self._held().exists():
             raise ClaimLost
-        self._token, self._beaten = now, time.monotonic()
 
     def hold(self) -> EvaluationRun:
         """Return the run, locked until the transaction ends. Raises ClaimLost when it is no longer this holder's."""
@@ -80,10 +79,32 @@ class Claim:
 
     def release(self) -> None:
         """Give the run back, to be taken up again by anybody."""
-        self._held().update(state=State.QUEUED, heartbeat_at=None)
+        self._held().update(state=State.QUEUED, claim=None, heartbeat_at=None)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Show signs of life from a thread of its own as long as the block lasts."""
+        over = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(over,), name="evaluation-heartbeat", daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            over.set()
+            heart.join(BEAT_SECONDS)
+
+    def _beat(self, over: threading.Event) -> None:
+        while not over.wait(BEAT_SECONDS):
+            try:
+                self._held().update(heartbeat_at=timezone.now())
+            except Exception:
+                # A database that is gone or busy for a moment must not end the heart; the next beat tries again.
+                log.exception("The heartbeat of evaluation run %s could not be written.", self.run_id)
+            finally:
+                connections.close_all()
 
     def _held(self) -> "QuerySet[EvaluationRun]":
-        return EvaluationRun.objects.filter(pk=self.run_id, state=State.RUNNING, heartbeat_at=self._token)
+        return EvaluationRun.objects.filter(pk=self.run_id, state=State.RUNNING, claim=self._token)
 
 
 def carry_out(run_id: int) -> None:
@@ -96,17 +117,22 @@ def carry_out(run_id: int) -> None:
     # Otherwise a run right after another would not embed its questions, and seem quicker than it is.
     query_vector.cache_clear()
     try:
-        options = Options.parse(EvaluationRun.objects.get(pk=run_id).options)
-        while (result := _next(claim)) is not None:
-            if pipeline.stopping.is_set():
-                claim.release()
-                return
-            _ask(claim, result, options)
-        _finish(claim)
+        with claim.beating():
+            _ask_what_is_left(claim, Options.parse(EvaluationRun.objects.get(pk=run_id).options))
     except ClaimLost:
         log.info("Evaluation run %s was stopped or is carried out by somebody else.", run_id)
     except UnknownOption as error:
         _fail(claim, f"This run asks for options that retrieval does not have: {error}")
+
+
+def _ask_what_is_left(claim: Claim, options: Options) -> None:
+    while not pipeline.stopping.is_set():
+        result = _next(claim)
+        if result is None:
+            _finish(claim)
+            return
+        _ask(claim, result, options)
+    claim.release()
 
 
 def waiting() -> list[int]:
@@ -146,7 +172,7 @@ def _next(claim: Claim) -> EvaluationResult | None:
 
 def _ask(claim: Claim, result: EvaluationResult, options: Options) -> None:
     try:
-        came = asking.ask(result, options, claim.beat)
+        came = asking.ask(result, options, claim.check)
     except ClaimLost:
         raise
     except SPEAKING as error:

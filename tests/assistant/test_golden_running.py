@@ -327,6 +327,36 @@ def test_a_holder_whose_run_was_taken_over_writes_nothing_more(
 
 
 @pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_run_whose_question_takes_long_shows_signs_of_life_until_it_is_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
+    run = EvaluationRun.objects.create()
+    claim = running.Claim.take(run.pk)
+    assert claim is not None
+
+    def beats() -> bool:
+        long_ago = timezone.now() - timedelta(hours=1)
+        EvaluationRun.objects.update(heartbeat_at=long_ago)
+        for _ in range(40):
+            time.sleep(0.05)
+            if EvaluationRun.objects.get().heartbeat_at != long_ago:
+                return True
+        return False
+
+    with claim.beating():
+        assert beats()
+        running.take_up_after_restart()
+        other = running.Claim.take(run.pk)
+        if other is None:  # a beat came between the two
+            EvaluationRun.objects.update(claim=None)
+        assert not beats()
+    with pytest.raises(running.ClaimLost):
+        claim.check()
+
+
+@pytest.mark.slow
 def test_a_run_survives_being_killed(tmp_path: Path) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("The processes of this test share a database file.")
