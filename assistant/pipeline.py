@@ -64,7 +64,7 @@ def answer(
         return
 
     clock = Clock()
-    context = build_context(ranked)
+    context = build_context(ranked, viewer)
     yield clock.step("context", context, record_of_context(context))
 
     draft = extract(plan, context)

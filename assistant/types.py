@@ -34,7 +34,7 @@ class Screened:
 
 @dataclass(frozen=True)
 class ContextItem:
-    """One passage the answer may use, numbered from 1 in the order in which it will be read."""
+    """One passage the answer may use, numbered from 1 in the order in which it will be read (`assistant.context`)."""
 
     number: int
     ranked: Ranked
@@ -69,7 +69,9 @@ class Context:
 
     @property
     def ranked(self) -> tuple[Ranked, ...]:
-        return tuple(item.ranked for item in self.items)
+        """The passages by rank, best first: not the order in which they are read."""
+        entries = (item.ranked for item in self.items)
+        return tuple(sorted(entries, key=lambda entry: (-entry.score, entry.passage.chunk)))
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def _ask(
         milliseconds=milliseconds,
         stages={step.name: step.milliseconds for step in steps},
     )
-    return _extracted(asked, values["plan"], ranked) if asking.extracts else asked
+    return _extracted(asked, values["plan"], ranked, viewer) if asking.extracts else asked
 
 
 def _steps(query: SuiteQuery, viewer: Viewer, options: Options) -> Iterator[Step]:
@@ -143,13 +143,13 @@ def documents_in(value: object) -> Iterator[int]:
                 yield from documents_in(part)
 
 
-def _extracted(asked: Asked, plan: Plan, ranked: Sequence[Ranked]) -> Asked:
+def _extracted(asked: Asked, plan: Plan, ranked: Sequence[Ranked], viewer: Viewer) -> Asked:
     from assistant.answering.extractive import extract
     from assistant.context import build_context
 
     if plan.clarification:
         return replace(asked, clarified=True)
-    draft = extract(plan, build_context(ranked))
+    draft = extract(plan, build_context(ranked, viewer))
     return replace(
         asked,
         quotes=tuple(quote.text for claim in draft.claims for quote in claim.quotes),

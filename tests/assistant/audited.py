@@ -86,9 +86,10 @@ def _retrieve(
 
 
 def _first(document: Document) -> Chunk:
-    return (
+    chunk: Chunk = (
         Chunk.objects.filter(version=document.current_version).select_related("version").earliest("ordinal")
     )
+    return chunk
 
 
 def _quote(number: int, document: Document, words: str) -> Quote:

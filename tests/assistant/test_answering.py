@@ -5,13 +5,13 @@ import pytest
 from accounts.viewer import EVERYONE
 from assistant.answering.expected import holds, kind_of
 from assistant.answering.extractive import extract
-from assistant.answering.stated import specifics_of
 from assistant.context import build_context
 from assistant.types import Draft
 from ingestion.access import Rule
 from ingestion.models import Chunk
 from retrieval.gate import pass_gate
 from retrieval.planning import RulePlanner
+from retrieval.specifics import specifics_of
 from retrieval.types import Ranked
 from tests.assistant.asking import index_of_its_own
 from tests.factories import make_document
@@ -34,7 +34,7 @@ def drafted(world: World, question: str, *texts: str, title: str = "Page") -> Dr
         chunks += Chunk.objects.filter(version__document=document).values_list("pk", flat=True)
     passages = pass_gate(chunks, world.viewer("charlie")).passages
     ranked = [Ranked(passage, 1.0 - n / 100, (), None) for n, passage in enumerate(passages)]
-    return extract(RulePlanner().plan(question, ()), build_context(ranked))
+    return extract(RulePlanner().plan(question, ()), build_context(ranked, world.viewer("charlie")))
 
 
 def quotes(draft: Draft) -> list[list[str]]:
@@ -203,7 +203,7 @@ def drafted_again(world: World, question: str) -> Draft:
     )
     passages = pass_gate(list(chunks), world.viewer("charlie")).passages
     ranked = [Ranked(passage, 1.0 - n / 100, (), None) for n, passage in enumerate(passages)]
-    return extract(RulePlanner().plan(question, ()), build_context(ranked))
+    return extract(RulePlanner().plan(question, ()), build_context(ranked, world.viewer("charlie")))
 
 
 def test_what_is_already_quoted_is_not_quoted_again_with_its_neighbour(world: World) -> None:

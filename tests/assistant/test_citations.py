@@ -19,7 +19,9 @@ from tests.world import World
 def context(world: World) -> Context:
     """What alice may read, as a context."""
     gated = pass_gate(list(Chunk.objects.order_by("pk").values_list("pk", flat=True)), world.viewer("alice"))
-    return build_context([Ranked(p, 1.0 - n / 100, (1,), None) for n, p in enumerate(gated.passages)])
+    return build_context(
+        [Ranked(p, 1.0 - n / 100, (1,), None) for n, p in enumerate(gated.passages)], world.viewer("alice")
+    )
 
 
 def quote_of(passage: Passage, start: int, end: int) -> Quote:
