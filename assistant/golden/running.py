@@ -24,7 +24,7 @@ from assistant.golden.figures import figures_of
 from assistant.golden.models import EvaluationResult, EvaluationRun
 from assistant.types import NotAskable
 from ingestion import pipeline
-from ingestion.embedding import EmbeddingUnavailable
+from ingestion.embedding import EmbeddingUnavailable, embedder
 from ingestion.index.types import IndexFailure
 from retrieval.options import Options, UnknownOption
 
@@ -126,6 +126,11 @@ def carry_out(run_id: int) -> None:
 
 
 def _ask_what_is_left(claim: Claim, options: Options) -> None:
+    try:
+        # Loaded now, so that no question's time holds the loading of the model.
+        embedder().embed_query("Which documents may I read?")
+    except EmbeddingUnavailable as error:
+        log.warning("Evaluation run %s asks without the embedding model: %s", claim.run_id, error)
     while not pipeline.stopping.is_set():
         result = _next(claim)
         if result is None:

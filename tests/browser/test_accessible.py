@@ -59,3 +59,16 @@ def test_the_steps_page_and_the_phone_have_no_fault_either(visit: NewPerson, dar
     page.get_by_role("link", name="How this was answered").click()
     page.get_by_role("heading", name="How this was answered").wait_for()
     assert faults(page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_evaluation_desk_has_no_fault_axe_knows_of(visit: NewPerson, dark: bool) -> None:
+    adam = visit("adam", dark=dark, width=390, height=844)
+    page = adam.page
+    for path in ("/evaluation/", "/evaluation/questions/", "/evaluation/questions/import/"):
+        adam.open(path)
+        assert faults(page) == []
+    adam.open("/evaluation/questions/new/")
+    page.get_by_label("Find documents").press_sequentially("leave")
+    page.get_by_text("Annual leave").first.wait_for()
+    assert faults(page) == []
