@@ -110,10 +110,13 @@ def surroundings(entry: Ranked) -> str:
 
 
 def _neighbourhood(sentence: Sentence, ranked: Sequence[Ranked]) -> str:
-    """Return the text in which what a question names may stand: the passage; over a bridge also what led there."""
+    """Return the text in which what a question names may stand: the passage alone.
+
+    Of a second hop also what led there: the question describes it by way of the first.
+    """
     entry = ranked[sentence.passage_number]
     texts = [surroundings(entry), entry.passage.text]
-    if entry.via:
+    if "bridge" in entry.features or "second" in entry.features:
         texts += [f"{surroundings(other)} {other.passage.text}" for other in ranked if other is not entry]
     return "\n".join(texts)
 

@@ -12,7 +12,9 @@ from tests.world import READABLE, World
 
 
 def chunk_of(world: World, name: str) -> int:
-    return Chunk.objects.filter(version__document=world.documents[name]).values_list("pk", flat=True)[0]
+    chunks = Chunk.objects.filter(version__document=world.documents[name])
+    first: int = chunks.values_list("pk", flat=True)[0]
+    return first
 
 
 @pytest.mark.parametrize("name", sorted(READABLE))
