@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('assistant', '0004_narrow_questions_and_ask_back'),
+        ("assistant", "0004_narrow_questions_and_ask_back"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='evaluationrun',
-            name='claim',
+            model_name="evaluationrun",
+            name="claim",
             field=models.UUIDField(blank=True, editable=False, null=True),
         ),
     ]

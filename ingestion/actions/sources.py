@@ -62,9 +62,7 @@ def connect_source(
     return source
 
 
-def change_source(
-    *, by: By, source: Source, name: str, sync_minutes: int | None, authority: int
-) -> Source:
+def change_source(*, by: By, source: Source, name: str, sync_minutes: int | None, authority: int) -> Source:
     """Change a source's name, its schedule in minutes (None: by hand) and how much its word counts, and return it.
 
     Holds from the next question on: authority is read with the passages, no index is touched.

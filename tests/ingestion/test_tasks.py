@@ -60,7 +60,9 @@ def test_a_process_that_stops_gives_its_run_back(installation: Installation) -> 
 
 
 def test_a_source_is_due_when_its_last_run_is_older_than_its_schedule(installation: Installation) -> None:
-    source = actions.change_source(by=BY, source=installation.connect(), name="Shelf", sync_minutes=60, authority=0)
+    source = actions.change_source(
+        by=BY, source=installation.connect(), name="Shelf", sync_minutes=60, authority=0
+    )
     runs = schedule.start_due()
     assert len(runs) == 1
     assert schedule.start_due() == runs  # waiting, so it is sent for again, and no other is made
