@@ -1,11 +1,13 @@
 """Querysets that carry the access decision into SQL. `ingestion.access` holds the same decision for one document."""
 
+import json
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, Exists, F, Func, OuterRef, Q
-from django.db.models.lookups import Exact, In, IsNull
+from django.db.models.lookups import Exact, IsNull
 from django.db.models.sql.compiler import SQLCompiler
 
 from accounts.viewer import Viewer
@@ -57,8 +59,8 @@ class ChunkQuerySet(models.QuerySet[Any]):  # Any: as above
             Exact(F("version_id"), _Read(f"{document}current_version_id")),
             IsNull(_Read(f"{document}removed_at"), True),
             IsNull(_Read(f"{document}source__removed_at"), True),
-            In(_Read(f"{document}policy_id"), policies),
-            In(_Read(f"{document}source__policy_id"), policies),
+            _Among(f"{document}policy_id", policies),
+            _Among(f"{document}source__policy_id", policies),
         )
 
 
@@ -75,7 +77,50 @@ class _Read(Func):
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, Any]:  # Any: Django's own signature
-        return super().as_sql(compiler, connection, template="+%(expressions)s", **context)
+        return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
+class _Among(_Read):
+    """Whether a column holds one of some integers, which are written into the query: hundreds of rules are admitted by.
+
+    As parameters they cost more time to prepare than the query takes. Nothing but integers gets in.
+    """
+
+    output_field = models.BooleanField()
+
+    def __init__(self, column: str | F, numbers: Collection[int], **extra: Any) -> None:  # Any: Django's own
+        super().__init__(column, numbers=tuple(sorted(int(number) for number in numbers)) or (-1,), **extra)
+
+    # Any: Django's own signature.
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **context: Any) -> Any:
+        context["template"] = f"{context.get('template', self.template)} IN ({self._listed()})"
+        return super().as_sql(compiler, connection, **context)
+
+    def _listed(self) -> str:
+        # No row has the id -1: an empty set admits nothing.
+        return ",".join(str(number) for number in self.extra["numbers"])
+
+
+class AnyOfTexts(Func):
+    """Whether a column holds one of many texts, handed over as one parameter. Looked up through the column's index."""
+
+    arity = 1
+    output_field = models.BooleanField()
+    conditional = True
+    template = "%(expressions)s = ANY(%%s)"
+
+    def __init__(self, column: str | F, texts: Collection[str], **extra: Any) -> None:  # Any: Django's own
+        super().__init__(column, texts=tuple(sorted(texts)), **extra)
+
+    # Any, here and below: Django's own signature.
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> Any:
+        column, parameters = super().as_sql(compiler, connection)
+        return column, (*parameters, list(self.extra["texts"]))
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Any:
+        listed = "%(expressions)s IN (SELECT value FROM json_each(%%s))"
+        column, parameters = super().as_sql(compiler, connection, template=listed)
+        return column, (*parameters, json.dumps(self.extra["texts"]))
 
 
 class SourceQuerySet(models.QuerySet[Any]):  # Any: as above
@@ -112,9 +157,13 @@ class DocumentQuerySet(models.QuerySet[Any]):  # Any: as above
         return self.filter(
             IsNull(_Read("current_version_id"), False),
             IsNull(_Read("removed_at"), True),
-            In(_Read("policy_id"), reach.policies),
-            In(_Read("source_id"), reach.sources),
+            _Among("policy_id", reach.policies),
+            _Among("source_id", reach.sources),
         )
+
+    def called(self, keys: Collection[str]) -> "DocumentQuerySet":
+        """Return the documents whose title, or title without its brackets, has one of these keys."""
+        return self.filter(AnyOfTexts("title_key", keys) | AnyOfTexts("short_title_key", keys))
 
     def visible_to(self, viewer: Viewer) -> "DocumentQuerySet":
         """Return the current documents this viewer may read: admitted by the document's and by its source's policy."""

@@ -5,8 +5,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Q
-
 from ingestion.access import Reach
 from ingestion.models import Document
 from retrieval.words import STOPWORDS
@@ -85,7 +83,7 @@ def titles_among(mentions: Collection[Mention], reach: Reach, *, superseded: boo
     keys = {mention.key for mention in mentions}
     if not keys:
         return {}
-    rows = Document.objects.within(reach).filter(Q(title_key__in=keys) | Q(short_title_key__in=keys))
+    rows = Document.objects.within(reach).called(keys)
     if not superseded:
         rows = rows.filter(is_superseded=False)
     whole: dict[str, list[tuple[int, str]]] = defaultdict(list)
