@@ -35,7 +35,7 @@ def test_an_answer_is_written_with_its_footnotes_steps_and_one_event(indexed: Wo
     assert Citation.objects.filter(answer=question.answer, number=1).exists()
     names = list(TraceStep.objects.filter(question_id=question.pk).values_list("name", flat=True))
     assert names == [
-        "screen", "plan", "search", "gate", "bridge", "rerank", "context", "answer", "verify", "record",
+        "screen", "plan", "search", "gate", "bridge", "sufficiency", "rerank", "context", "answer", "verify", "record",
     ]  # fmt: skip
     event = last_event()
     assert (event.type, event.actor) == ("question.answered", f"user:{indexed.alice.pk}")

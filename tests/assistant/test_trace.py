@@ -39,7 +39,7 @@ def sentences(question: Question) -> list[str]:
 def test_an_untouched_record_is_intact(question: Question) -> None:
     report = trace.verify_record(question)
     assert report.is_intact
-    assert (report.steps, report.citations) == (10, question.answer.citations.count())
+    assert (report.steps, report.citations) == (11, question.answer.citations.count())
     assert report.last_digest == trace.last_digest(question)
 
 
@@ -62,7 +62,7 @@ def test_a_missing_step_is_named(question: Question) -> None:
 
 
 def test_a_cut_tail_is_seen_by_the_audit_that_names_the_last_step(question: Question) -> None:
-    sql("DELETE FROM assistant_tracestep WHERE question_id = %s AND position = 10", question.pk)
+    sql("DELETE FROM assistant_tracestep WHERE question_id = %s AND position = 11", question.pk)
     found = sentences(question)
     assert "The last step is not the one the audit names: steps were cut or added." in found
     assert "There is an answer that no step records." in found
@@ -145,7 +145,7 @@ def test_the_audit_verification_covers_the_records_of_answers(indexed: World) ->
     asked(indexed.alice, "What is the budget for travel this year?")
     reports = {report.name: report for report in verify_everything()}
     assert reports["answer records"].is_intact
-    assert reports["answer records"].checked == 10
+    assert reports["answer records"].checked == 11
 
 
 def test_the_audit_verification_names_the_question_that_was_tampered_with(question: Question) -> None:
