@@ -126,7 +126,7 @@ class Document(models.Model):
         max_length=300, db_index=True, help_text="the title in lower case, words only"
     )
     short_title_key = models.CharField(
-        max_length=300, blank=True, db_index=True, help_text="the same without brackets at its end, if any"
+        max_length=300, blank=True, help_text="the same without brackets at its end, if any"
     )
     author = models.CharField(max_length=200, blank=True)
     dated = models.DateField(
@@ -154,7 +154,15 @@ class Document(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["source", "external_id"], name="document_once_per_source")
         ]
-        indexes = [models.Index(fields=["policy", "source"], name="document_by_policy_source")]
+        indexes = [
+            models.Index(fields=["policy", "source"], name="document_by_policy_source"),
+            # Most titles end without brackets; an index full of nothing would never be taken for a good one.
+            models.Index(
+                fields=["short_title_key"],
+                name="document_by_short_title",
+                condition=models.Q(short_title_key__gt=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -161,9 +161,14 @@ class DocumentQuerySet(models.QuerySet[Any]):  # Any: as above
             _Among("source_id", reach.sources),
         )
 
-    def called(self, keys: Collection[str]) -> "DocumentQuerySet":
-        """Return the documents whose title, or title without its brackets, has one of these keys."""
-        return self.filter(AnyOfTexts("title_key", keys) | AnyOfTexts("short_title_key", keys))
+    def called(self, keys: Collection[str], *, without_brackets: bool) -> "DocumentQuerySet":
+        """Return the documents whose title, whole or without the brackets at its end, has one of these keys.
+
+        One of the two at a time: of both together SQLite makes a pass over all documents.
+        """
+        if without_brackets:
+            return self.filter(AnyOfTexts("short_title_key", keys), short_title_key__gt="")
+        return self.filter(AnyOfTexts("title_key", keys))
 
     def visible_to(self, viewer: Viewer) -> "DocumentQuerySet":
         """Return the current documents this viewer may read: admitted by the document's and by its source's policy."""

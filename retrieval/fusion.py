@@ -20,6 +20,10 @@ DENSE_WEIGHT = 0.55
 
 RRF_K = 60
 
+BELOW_DENSE, BELOW_KEYWORD = 0.8, 0.5
+"""Of the lowest score found, what a chunk that this retriever did not find counts for. Mean nDCG@10 over seven
+collections: .7396 so, .7394 with every score asked for, .7371 with the lowest itself."""
+
 
 def fuse(
     hits: IndexHits,
@@ -32,7 +36,7 @@ def fuse(
     """Return the union of both lists, best first; equal scores are ordered by chunk, so the order is always the same.
 
     `weight` in [0, 1] is the share of the dense score. A chunk that only one retriever found takes its other score
-    from `exact` (see `VectorIndex.scores`), and without it counts as much as the lowest that retriever found.
+    from `exact` (see `VectorIndex.scores`); without it the score is taken to lie somewhat below the lowest found.
     `best` are the scores to take shares of, where these hits are only part of what was found for the question.
     `method` is for comparison: `min-max` stretches each list from its lowest score to its highest, `rrf` adds up
     reciprocal ranks, `dense` and `keyword` listen to one retriever. Raises ValueError for a weight outside [0, 1].
@@ -54,7 +58,8 @@ def fuse(
         also = known.get(chunk)
         dense_score = dense.get(chunk, also.dense if also else None)
         keyword_score = keyword.get(chunk, also.keyword if also else None)
-        fused = weight * dense_scale.share(dense_score) + (1.0 - weight) * keyword_scale.share(keyword_score)
+        fused = weight * dense_scale.share(dense_score, BELOW_DENSE)
+        fused += (1.0 - weight) * keyword_scale.share(keyword_score, BELOW_KEYWORD)
         candidates.append(Candidate(chunk, document, dense_score, keyword_score, fused))
     return tuple(sorted(candidates, key=lambda candidate: (-candidate.fused, candidate.chunk)))
 
@@ -75,11 +80,6 @@ def best_of(hits: IndexHits) -> Best:
     )
 
 
-def missing(hits: IndexHits) -> frozenset[int]:
-    """Return the chunks that only one of the two retrievers found, whose other score is worth asking for."""
-    return frozenset(hit.chunk for hit in hits.dense) ^ frozenset(hit.chunk for hit in hits.keyword)
-
-
 @dataclass(frozen=True, slots=True)
 class _Scale:
     lowest: float
@@ -92,11 +92,11 @@ class _Scale:
         highest = highest if best is None else best
         return cls(lowest, highest, lowest if stretched and lowest < highest else 0.0)
 
-    def share(self, score: float | None) -> float:
-        """Return a score as a share of the highest, in [0, 1]; an unknown score counts as the lowest found."""
+    def share(self, score: float | None, below: float) -> float:
+        """Return a score as a share of the highest, in [0, 1]; an unknown one counts as `below` of the lowest found."""
         if self.highest <= 0.0:
             return 0.0
-        value = self.lowest if score is None else score
+        value = below * self.lowest if score is None else score
         return min(1.0, max(0.0, (value - self.zero) / (self.highest - self.zero)))
 
 

@@ -11,7 +11,7 @@ from retrieval.words import STOPWORDS
 
 LONGEST_TITLE = 9  # words
 AROUND = 6  # words before and after a mention that tell what it is mentioned for
-MOST_ROWS = 400
+MOST_ROWS = 1_000
 # A title that more documents than this share ("Minutes", the chapters of one handbook) names none of them.
 SAME_TITLE = 3
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -83,19 +83,17 @@ def titles_among(mentions: Collection[Mention], reach: Reach, *, superseded: boo
     keys = {mention.key for mention in mentions}
     if not keys:
         return {}
-    rows = Document.objects.within(reach).called(keys)
+    rows = Document.objects.within(reach)
     if not superseded:
         rows = rows.filter(is_superseded=False)
-    whole: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    short: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for pk, title, key, short_key in rows.order_by("pk").values_list(
-        "pk", "title", "title_key", "short_title_key"
-    )[:MOST_ROWS]:
-        if key in keys:
-            whole[key].append((pk, title))
-        if short_key in keys:
-            short[short_key].append((pk, title))
-    return {key: tuple(whole.get(key) or short[key]) for key in {*whole, *short}}
+    titles: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for field, without_brackets in (("title_key", False), ("short_title_key", True)):
+        open_keys = keys - set(titles)
+        called = rows.called(open_keys, without_brackets=without_brackets)
+        # Sorted here: asked to sort, SQLite reads all documents in their order instead of looking the titles up.
+        for pk, title, key in sorted(called.values_list("pk", "title", field)[:MOST_ROWS]):
+            titles[key].append((pk, title))
+    return {key: tuple(documents) for key, documents in titles.items()}
 
 
 def called_by(mentions: Collection[Mention], titles: Titles) -> list[Called]:

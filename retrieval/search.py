@@ -13,14 +13,13 @@ from ingestion.embedding import embedder
 from ingestion.index import get_index
 from ingestion.index.types import (
     ASIDE_WEIGHT,
-    ChunkScores,
     IndexFilter,
     IndexHit,
     IndexHits,
     IndexQuery,
     Vector,
 )
-from retrieval.fusion import Best, best_of, fuse, missing
+from retrieval.fusion import Best, best_of, fuse
 from retrieval.naming import Called, called_by, mentions_in, titles_among
 from retrieval.options import Fusion
 from retrieval.statistics import sample_for
@@ -92,7 +91,9 @@ def search(
     """
     reach = reach_of(viewer)
     sample = sample_for(viewer, reach, superseded=plan.wants_superseded)
-    where = IndexFilter(reach.policies, reach.sources, plan.wants_superseded, documents, sample)
+    where = IndexFilter(
+        reach.policies, reach.sources, plan.wants_superseded, documents, sample.chunks, sample.share
+    )
     first = [sub_query for sub_query in plan.sub_queries if not sub_query.after]
     asked = [_query(sub_query.text, plan) for sub_query in first]
     main = next((query for query in asked if query.text == plan.standalone), asked[0])
@@ -102,10 +103,9 @@ def search(
     narrowed = [main._replace(documents=called)] if called else []
     hits = get_index().search_many([*asked, *narrowed], where, PER_RETRIEVER) if not where.is_empty else []
     hits = hits or [IndexHits() for _ in (*asked, *narrowed)]
-    exact = _exact_scores(asked, hits, where)
     found = tuple(
-        Found(sub_query, _first(fuse(own, exact=scores, method=fusion)))
-        for sub_query, own, scores in zip(first, hits, exact, strict=False)
+        Found(sub_query, _first(fuse(own, method=fusion)))
+        for sub_query, own in zip(first, hits, strict=False)
     )
     tops = [best_of(own) for own in hits[: len(asked)]]
     best = Best(max(top.dense for top in tops), max(top.keyword for top in tops))
@@ -158,15 +158,6 @@ def queries_of(texts: Sequence[str]) -> list[IndexQuery]:
         return []
     vectors = embedder(settings.EMBEDDING_MODEL).embed_queries(texts)
     return [IndexQuery(vector, text) for vector, text in zip(vectors, texts, strict=True)]
-
-
-def _exact_scores(
-    asked: Sequence[IndexQuery], hits: Sequence[IndexHits], where: IndexFilter
-) -> list[dict[int, ChunkScores]]:
-    """Return for each question the other score of what only one retriever found: a list's length decides nothing."""
-    wanted = [(query, missing(own)) for query, own in zip(asked, hits, strict=False)]
-    known = iter(get_index().scores([(query, chunks) for query, chunks in wanted if chunks], where))
-    return [dict(next(known)) if chunks else {} for _, chunks in wanted]
 
 
 def _query(text: str, plan: Plan) -> IndexQuery:

@@ -8,6 +8,7 @@ sample is taken among readable chunks, and the index holds the viewer's filter a
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from django.db.models import Max, Min
 
@@ -19,18 +20,30 @@ EXACT_UP_TO = 20_000
 """Chunks a viewer may read; up to here all are counted (under 2 ms)."""
 FIRST_LOOK = 2_000
 """Chunks looked at to estimate how many of all a viewer may read."""
-SAMPLE = 3_000
-MOST_LOOKED_AT = 50_000
-SECONDS = 600
+SAMPLE = 2_000
+MOST_LOOKED_AT = 20_000
+SECONDS = 3_600
 """How long a sample serves. It may grow stale in what it says of the collection, never in what it lets anybody see."""
 MOST_KEPT = 200
 
-_kept: OrderedDict[tuple[Reach, bool], tuple[float, frozenset[int] | None]] = OrderedDict()
+
+@dataclass(frozen=True)
+class Sample:
+    """Chunks of a viewer's own to count over, None for all of them; and the share of all chunks that are theirs.
+
+    The share, in [0, 1], is None where it was not worth finding out. It never leaves the search.
+    """
+
+    chunks: frozenset[int] | None = None
+    share: float | None = None
+
+
+_kept: OrderedDict[tuple[Reach, bool], tuple[float, Sample]] = OrderedDict()
 _lock = threading.Lock()
 
 
-def sample_for(viewer: Viewer, reach: Reach, *, superseded: bool) -> frozenset[int] | None:
-    """Return the chunks to count over, None for all the viewer may read. Kept for a while by what the viewer reaches."""
+def sample_for(viewer: Viewer, reach: Reach, *, superseded: bool) -> Sample:
+    """Return what to count over for a viewer. Kept for a while by what the viewer reaches."""
     key = (reach, superseded)
     now = time.monotonic()
     with _lock:
@@ -46,18 +59,19 @@ def sample_for(viewer: Viewer, reach: Reach, *, superseded: bool) -> frozenset[i
     return made
 
 
-def _taken(viewer: Viewer, superseded: bool) -> frozenset[int] | None:
+def _taken(viewer: Viewer, superseded: bool) -> Sample:
     bounds = Chunk.objects.aggregate(first=Min("pk"), last=Max("pk"))
     if bounds["last"] is None:
-        return None
+        return Sample()
     first, last = bounds["first"], bounds["last"]
     numbers = last - first + 1
     if numbers <= EXACT_UP_TO:
-        return None
+        return Sample()
     share = len(_readable(first, last, FIRST_LOOK, viewer, superseded)) / FIRST_LOOK
     if share * numbers <= EXACT_UP_TO:
-        return None
-    return _readable(first, last, min(MOST_LOOKED_AT, int(SAMPLE / share)), viewer, superseded)
+        return Sample(None, share)
+    looked_at = min(MOST_LOOKED_AT, int(SAMPLE / share))
+    return Sample(_readable(first, last, looked_at, viewer, superseded), share)
 
 
 def _readable(first: int, last: int, looked_at: int, viewer: Viewer, superseded: bool) -> frozenset[int]:

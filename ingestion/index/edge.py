@@ -46,10 +46,13 @@ KEYWORD_AVERAGE_LENGTH = 48.0
 seven collections measured. All of them are flat: no k from 0.4 to 2, b from 0 to 0.75 or length from 48 to 110 moved
 the fused mean nDCG@10 by more than 0.003."""
 
-SEARCH_WIDTH = 512
-"""Chunks the dense search keeps in hand (`ef`). Recall of the best 50 of 100,000 chunks (benchmarks/filtered.py), measured
-with 1 %, 5 %, 50 % and all of them visible: at least 0.993; with half of this width 0.981, and less without ACORN's
-filtered walk."""
+MOSTLY = 0.3
+"""From this share of everything on that a viewer may find, the walk through the graph goes past what it may not show
+(`WIDE` kept in hand); below, it steps over it (ACORN, with `NARROW`), which costs more for each step."""
+WIDE, NARROW = 1_024, 512
+"""Chunks the dense search keeps in hand (`ef`). Recall of the best 50 of 100,000 chunks against brute force, with 6 %, half
+and all of them visible: 1.0, .993, .999 in 0.6, 1.8 and 2.3 ms; stepping over half of them takes 3.5 ms, and at 1,000,000
+chunks 21 ms instead of 5."""
 
 _LAYOUT = 1
 _BATCH = 512
@@ -126,7 +129,17 @@ class EdgeIndex:
         corpus = _corpus(where)
         requests: list[qdrant_edge.QueryRequest] = []
         for query in queries:
-            requests += _requests(query, _filter(where.narrowed(query.documents)), corpus, limit, exact=False)
+            steps_over = (
+                query.documents is not None or where.documents is not None or not is_wide(where.share)
+            )
+            requests += _requests(
+                query,
+                _filter(where.narrowed(query.documents)),
+                corpus,
+                limit,
+                exact=False,
+                steps_over=steps_over,
+            )
         found = [_hits(points) for points in self._ask(requests)]
         return [IndexHits(dense=found[at], keyword=found[at + 1]) for at in range(0, len(found), 2)]
 
@@ -143,7 +156,7 @@ class EdgeIndex:
         for query, chunks in queries:
             admitted = _filter(where.narrowed(query.documents))
             named = edge.Filter(must=[admitted, edge.HasIdCondition(set(chunks))])
-            requests += _requests(query, named, corpus, max(1, len(chunks)), exact=True)
+            requests += _requests(query, named, corpus, max(1, len(chunks)), exact=True, steps_over=False)
         found = [_hits(points) for points in self._ask(requests)] if requests else []
         return [_scores(found[at], found[at + 1]) for at in range(0, len(found), 2)]
 
@@ -233,6 +246,11 @@ def keyword_model() -> qdrant_edge.Bm25:
             ascii_folding=True,
         )
     )
+
+
+def is_wide(share: float | None) -> bool:
+    """Tell whether a viewer may find so much that the search need not step over the rest."""
+    return share is not None and share >= MOSTLY
 
 
 def keyword_query(query: IndexQuery) -> qdrant_edge.SparseVector:
@@ -391,6 +409,7 @@ def _requests(
     limit: int,
     *,
     exact: bool,
+    steps_over: bool,
 ) -> list[qdrant_edge.QueryRequest]:
     import qdrant_edge as edge
 
@@ -400,7 +419,9 @@ def _requests(
         filter=where,
         with_payload=["document"],
         params=edge.SearchParams(
-            hnsw_ef=max(SEARCH_WIDTH, 2 * limit), exact=exact, acorn=edge.AcornSearchParams(enable=True)
+            hnsw_ef=max(NARROW if steps_over else WIDE, 2 * limit),
+            exact=exact,
+            acorn=edge.AcornSearchParams(enable=steps_over),
         ),
     )
     keyword = edge.QueryRequest(

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 from ingestion.index.edge import (
     DENSE,
     KEYWORD,
-    SEARCH_WIDTH,
+    NARROW,
+    WIDE,
     checked_vector,
+    is_wide,
     keyword_model,
     keyword_query,
     payload_of,
@@ -124,7 +126,16 @@ class ServerIndex:
             return [IndexHits() for _ in queries]
         corpus = _corpus(where)
         pairs = [
-            _requests(query, _filter(where.narrowed(query.documents)), corpus, limit, exact=False)
+            _requests(
+                query,
+                _filter(where.narrowed(query.documents)),
+                corpus,
+                limit,
+                exact=False,
+                steps_over=query.documents is not None
+                or where.documents is not None
+                or not is_wide(where.share),
+            )
             for query in queries
         ]
         return [IndexHits(dense=dense, keyword=keyword) for dense, keyword in self._ask(pairs)]
@@ -142,7 +153,7 @@ class ServerIndex:
         for query, chunks in queries:
             admitted = _filter(where.narrowed(query.documents))
             named = models.Filter(must=[admitted, models.HasIdCondition(has_id=list(chunks))])
-            pairs.append(_requests(query, named, corpus, max(1, len(chunks)), exact=True))
+            pairs.append(_requests(query, named, corpus, max(1, len(chunks)), exact=True, steps_over=False))
         found: list[Mapping[int, ChunkScores]] = []
         for dense, keyword in self._ask(pairs):
             words = {hit.chunk: hit.score for hit in keyword}
@@ -268,7 +279,13 @@ def _corpus(where: IndexFilter) -> models.Filter:
 
 
 def _requests(
-    query: IndexQuery, where: models.Filter, corpus: models.Filter, limit: int, *, exact: bool
+    query: IndexQuery,
+    where: models.Filter,
+    corpus: models.Filter,
+    limit: int,
+    *,
+    exact: bool,
+    steps_over: bool,
 ) -> tuple[models.QueryRequest, models.QueryRequest | None]:
     """Return the dense and the keyword request; a question without a single indexed word has no keyword request."""
     from qdrant_client import models
@@ -280,7 +297,9 @@ def _requests(
         limit=limit,
         with_payload=["document"],
         params=models.SearchParams(
-            hnsw_ef=max(SEARCH_WIDTH, 2 * limit), exact=exact, acorn=models.AcornSearchParams(enable=True)
+            hnsw_ef=max(NARROW if steps_over else WIDE, 2 * limit),
+            exact=exact,
+            acorn=models.AcornSearchParams(enable=steps_over),
         ),
     )
     words = _sparse(keyword_query(query))

@@ -66,7 +66,8 @@ class IndexFilter:
     A chunk is found when its policy is in `policies` AND its source is in `sources`; an empty set admits nothing.
     `superseded=False` leaves out chunks of replaced versions. `documents` narrows further; None does not narrow.
     `sample` are chunks of this viewer's own over which a term's rarity is judged instead of over all of them; it finds
-    nothing and hides nothing.
+    nothing and hides nothing. `share`, where it is known, is about how much of everything passes: it chooses the way
+    of searching, never what is found.
     """
 
     policies: frozenset[int]
@@ -74,6 +75,7 @@ class IndexFilter:
     superseded: bool
     documents: frozenset[int] | None = None
     sample: frozenset[int] | None = None
+    share: float | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -30,12 +30,19 @@ class Migration(migrations.Migration):
             name="short_title_key",
             field=models.CharField(
                 blank=True,
-                db_index=True,
                 default="",
                 help_text="the same without brackets at its end, if any",
                 max_length=300,
             ),
             preserve_default=False,
+        ),
+        migrations.AddIndex(
+            model_name="document",
+            index=models.Index(
+                condition=models.Q(("short_title_key__gt", "")),
+                fields=["short_title_key"],
+                name="document_by_short_title",
+            ),
         ),
         migrations.RunPython(fill_in, migrations.RunPython.noop),
     ]
