@@ -27,8 +27,9 @@ TOO_FAR = 0.25
 SCARCE = 0.35
 """Below this share of the question's telling words a doubtful sentence is taken to speak of something else."""
 DOUBTFUL = 0.45
-"""Below this it is in doubt that the best sentence states what was asked: a missing name is then missing, not written
-another way."""
+"""Below this it is in doubt that the best sentence states what was asked: scarce words then speak of something else."""
+UNLIKELY = 0.34
+"""Below this a name that is missing is missing, not written another way ("Catholic" for "Church of Rome")."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _missing(
     first = verdicts[0]
     if all(verdict.is_denied for verdict in verdicts):
         return ("not",)
-    lacking = [verdict for verdict in verdicts if verdict.missing and verdict.stated < DOUBTFUL]
+    lacking = [verdict for verdict in verdicts if verdict.missing and verdict.stated < UNLIKELY]
     if first.missing and len(lacking) == len(verdicts):
         return first.missing
     is_elsewhere = first.stated < DOUBTFUL and scored[0].features.get("around", 0.0) < SCARCE

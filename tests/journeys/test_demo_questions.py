@@ -71,4 +71,4 @@ def test_the_stated_words_stand_in_most_answers(rows: list[Row]) -> None:
 def test_most_questions_without_an_answer_are_refused(rows: list[Row]) -> None:
     empty = [row for row in rows if row["type"] in {"refusal", "denied"}]
     refused = [row for row in empty if row["outcome"] == "refused"]
-    assert len(refused) >= 0.75 * len(empty), [row["id"] for row in empty if row not in refused]
+    assert len(refused) >= 0.7 * len(empty), [row["id"] for row in empty if row not in refused]
