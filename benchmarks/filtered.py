@@ -113,8 +113,8 @@ def run(folder: Path, chunks: int, count: int) -> list[Row]:
     for share in VISIBLE:
         some = frozenset(range(1, PARTS * share // 100 + 1))
         for layout, where in (
-            ("spread over all subjects", IndexFilter(some, everything, superseded=False)),
-            ("together by subject", IndexFilter(everything, some, superseded=False)),
+            ("spread over all subjects", IndexFilter(some, everything, superseded=False, share=share / 100)),
+            ("together by subject", IndexFilter(everything, some, superseded=False, share=share / 100)),
         ):
             rows.append(_measure(index, held, layout, share, where, texts, vectors))
     close_index()

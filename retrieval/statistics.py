@@ -59,6 +59,12 @@ def sample_for(viewer: Viewer, reach: Reach, *, superseded: bool) -> Sample:
     return made
 
 
+def forget() -> None:
+    """Take every sample anew from here on: what it was taken from may be another database."""
+    with _lock:
+        _kept.clear()
+
+
 def _taken(viewer: Viewer, superseded: bool) -> Sample:
     bounds = Chunk.objects.aggregate(first=Min("pk"), last=Max("pk"))
     if bounds["last"] is None:
@@ -67,10 +73,11 @@ def _taken(viewer: Viewer, superseded: bool) -> Sample:
     numbers = last - first + 1
     if numbers <= EXACT_UP_TO:
         return Sample()
-    share = len(_readable(first, last, FIRST_LOOK, viewer, superseded)) / FIRST_LOOK
+    looked_at = min(FIRST_LOOK, numbers)
+    share = len(_readable(first, last, looked_at, viewer, superseded)) / looked_at
     if share * numbers <= EXACT_UP_TO:
         return Sample(None, share)
-    looked_at = min(MOST_LOOKED_AT, int(SAMPLE / share))
+    looked_at = min(MOST_LOOKED_AT, numbers, int(SAMPLE / share))
     return Sample(_readable(first, last, looked_at, viewer, superseded), share)
 
 

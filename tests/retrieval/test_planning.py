@@ -92,3 +92,38 @@ def test_any_text_gets_a_bounded_plan_with_numbered_searches(question: str, earl
     result = plan(question, *earlier)
     assert 1 <= len(result.sub_queries) <= MAX_SUB_QUERIES
     assert [s.number for s in result.sub_queries] == list(range(1, len(result.sub_queries) + 1))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who is the manager of the team that runs payroll?",
+        "Where was the composer of the film Billy Elliot born?",
+        "What nationality is Beatrice's husband?",
+    ],
+)
+def test_a_question_that_describes_what_it_asks_about_is_asked_again_with_what_is_found(
+    question: str,
+) -> None:
+    first, second = plan(question).sub_queries
+    assert (first.text, first.after) == (question, ())
+    assert (second.after, second.number) == ((1,), 2)
+    assert "#1" in second.text
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is the cost of a badge?", "How long is the notice period?", "Where do I park?", "vpn setup"],
+)
+def test_a_question_of_one_step_is_asked_once(question: str) -> None:
+    assert len(plan(question).sub_queries) == 1
+
+
+def test_what_the_conversation_was_about_is_background_and_is_not_asked() -> None:
+    made = RulePlanner().plan(
+        "Mortgage scams", [Turn("Where can people report a scam?", "To the police. " * 80)]
+    )
+    assert made.background[0] == "Where can people report a scam?"
+    assert len(made.background[1]) <= 600
+    assert [s.text for s in made.sub_queries] == ["Mortgage scams"]
+    assert plan("Mortgage scams").background == ()
