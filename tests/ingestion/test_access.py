@@ -8,7 +8,7 @@ from hypothesis.extra.django import TestCase
 from accounts.models import Group, GroupNesting, Membership, User
 from accounts.viewer import EVERYONE, Viewer, group_principal, user_principal, viewer_of
 from ingestion.access import DARK, NOBODY, Rule, decide, intern_policy, reach_of, rule_of
-from ingestion.models import AccessPolicy, Document, Source
+from ingestion.models import AccessPolicy, Chunk, Document, Source
 from tests.factories import make_document
 from tests.world import READABLE, World
 
@@ -205,3 +205,26 @@ class TestRandomOrganisations(TestCase):
                 expected = source_rules[home].admits(viewer.principals) and rule.admits(viewer.principals)
                 assert (document.pk in visible) == expected
                 assert decide(viewer, Document.objects.get(pk=document.pk)).allowed == expected
+
+
+@pytest.mark.parametrize("name", ["alice", "bob", "charlie", "dana", "adam"])
+def test_every_form_of_the_decision_in_sql_admits_the_same(world: World, name: str) -> None:
+    viewer = world.viewer(name)
+    visible = set(Document.objects.visible_to(viewer).values_list("pk", flat=True))
+    assert set(Document.objects.within(reach_of(viewer)).values_list("pk", flat=True)) == visible
+    by_chunks = Chunk.objects.readable_by(viewer).values_list("version__document_id", flat=True)
+    assert set(by_chunks) == visible
+    assert visible
+
+
+def test_a_viewer_without_principals_is_admitted_by_no_form(world: World) -> None:
+    nobody = Viewer(user_id=world.alice.pk, principals=frozenset())
+    assert not Document.objects.visible_to(nobody).exists()
+    assert not Document.objects.within(reach_of(nobody)).exists()
+    assert not Chunk.objects.readable_by(nobody).exists()
+
+
+def test_titles_are_handed_over_as_text_and_never_as_a_query(world: World) -> None:
+    hostile = ["') OR 1=1 --", '"]; DROP TABLE x; --', "%s", ""]
+    found = Document.objects.within(reach_of(world.viewer("alice"))).called(hostile, without_brackets=False)
+    assert not found.exists()
