@@ -43,7 +43,8 @@ def test_vectors_have_length_one_and_keep_the_order_of_their_texts() -> None:
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
     for text, vector in zip(TEXTS, vectors, strict=True):
-        assert float(embedder().embed_query(text) @ vector) == pytest.approx(1.0, abs=1e-4)
+        # Alone and in a batch the products are rounded differently; bfloat16 keeps three digits of each.
+        assert float(embedder().embed_query(text) @ vector) == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.slow
