@@ -25,7 +25,7 @@ FEEDBACK_REASONS = (
     "It is out of date",
     "It is wrong",
 )
-METHODS = {"extractive": "no model used"}
+METHODS = {"extractive": "quoted word for word"}
 
 
 @dataclass(frozen=True)

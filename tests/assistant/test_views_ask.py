@@ -102,7 +102,7 @@ def test_an_answer_shows_its_sentences_with_numbered_footnotes(world: World, ali
     assert TRAVEL in html
     assert reverse("assistant:footnote", args=[question.public_id, 1]) in html
     assert "Intranet" in html
-    assert "no model used" in html
+    assert "quoted word for word" in html
     assert "431 ms" in html
 
 

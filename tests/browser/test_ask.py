@@ -54,7 +54,7 @@ def test_asking_streams_an_answer_whose_footnote_lights_the_words(visit: NewPers
     assert {"plan", "answer"} <= set(seen)
     claim = page.locator(".claim").first
     expect(claim).to_contain_text("28 days of annual leave")
-    expect(page.locator(".receipt")).to_contain_text("no model used")
+    expect(page.locator(".receipt")).to_contain_text("quoted word for word")
 
     footnotes(page).first.hover()
     expect(page.get_by_role("tooltip")).to_contain_text("28 days of annual leave")

@@ -122,7 +122,7 @@ def as_text(shown: ShownAnswer, question: Question) -> str:
         lines += [f"  - {sentence}" for sentence in shown.refusal.advice]
     lines += [
         "",
-        f"Answered in {shown.milliseconds:.0f} ms, no model used. Record: {trace.last_digest(question)}",
+        f"Answered in {shown.milliseconds:.0f} ms, quoted word for word. Record: {trace.last_digest(question)}",
     ]
     return "\n".join(lines)
 
