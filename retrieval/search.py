@@ -1,8 +1,9 @@
 """Search: a plan's sub-queries under the viewer's filter, dense and BM25 in one round trip. Ids and scores, no text."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from django.conf import settings
@@ -95,7 +96,7 @@ def search(
         reach.policies, reach.sources, plan.wants_superseded, documents, sample.chunks, sample.share
     )
     first = [sub_query for sub_query in plan.sub_queries if not sub_query.after]
-    asked = [_query(sub_query.text, plan) for sub_query in first]
+    asked = _queries([sub_query.text for sub_query in first], plan)
     main = next((query for query in asked if query.text == plan.standalone), asked[0])
     mentions = mentions_in(plan.standalone) if names else []
     named = called_by(mentions, titles_among(mentions, reach, superseded=plan.wants_superseded))
@@ -160,17 +161,43 @@ def queries_of(texts: Sequence[str]) -> list[IndexQuery]:
     return [IndexQuery(vector, text) for vector, text in zip(vectors, texts, strict=True)]
 
 
-def _query(text: str, plan: Plan) -> IndexQuery:
-    vector = query_vector(text, settings.EMBEDDING_MODEL)
-    if not plan.background:
-        return IndexQuery(vector, text)
-    for said in plan.background:
-        vector = vector + ASIDE_WEIGHT * query_vector(said, settings.EMBEDDING_MODEL)
-    aside: Vector = (vector / np.linalg.norm(vector)).astype(np.float32)
-    return IndexQuery(aside, text, plan.background[0])
+def _queries(texts: Sequence[str], plan: Plan) -> list[IndexQuery]:
+    """Return the questions to the index for a plan's searches, with what the conversation was about weighed in."""
+    vectors = query_vectors([*texts, *plan.background], settings.EMBEDDING_MODEL)
+    own, around = vectors[: len(texts)], vectors[len(texts) :]
+    if not around:
+        return [IndexQuery(vector, text) for vector, text in zip(own, texts, strict=True)]
+    found = []
+    for vector, text in zip(own, texts, strict=True):
+        whole = vector + ASIDE_WEIGHT * np.sum(around, axis=0)
+        aside: Vector = (whole / np.linalg.norm(whole)).astype(np.float32)
+        found.append(IndexQuery(aside, text, plan.background[0]))
+    return found
 
 
-@lru_cache(maxsize=512)
-def query_vector(text: str, model: str) -> Vector:
-    """Return a question's vector. Kept for a while: a follow-up asks again for the words of the question before it."""
-    return embedder(model).embed_query(text)
+_kept: OrderedDict[tuple[str, str], Vector] = OrderedDict()
+_lock = threading.Lock()
+MOST_VECTORS = 512
+
+
+def query_vectors(texts: Sequence[str], model: str) -> list[Vector]:
+    """Return questions' vectors, those that are new from one pass through the model.
+
+    Kept for a while: a follow-up asks again for the words of the question before it.
+    """
+    with _lock:
+        known = {text: _kept[model, text] for text in texts if (model, text) in _kept}
+    missing = [text for text in dict.fromkeys(texts) if text not in known]
+    if missing:
+        known |= zip(missing, embedder(model).embed_queries(missing), strict=True)
+        with _lock:
+            _kept.update({(model, text): known[text] for text in missing})
+            while len(_kept) > MOST_VECTORS:
+                _kept.popitem(last=False)
+    return [known[text] for text in texts]
+
+
+def forget_vectors() -> None:
+    """Embed every question anew from here on, so that ways of searching are timed alike."""
+    with _lock:
+        _kept.clear()

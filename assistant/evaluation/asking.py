@@ -13,7 +13,7 @@ from assistant.suites import Suite, SuiteQuery, is_unanswerable
 from ingestion.models import Document
 from retrieval.options import Options
 from retrieval.orchestrator import retrieve
-from retrieval.search import query_vector
+from retrieval.search import forget_vectors
 from retrieval.types import Plan, Ranked, Step, Withheld
 
 WARM_UP = 5  # questions asked before timing begins
@@ -77,7 +77,7 @@ def ask_all(suite: Suite, asking: Asking, say: Say) -> list[Asked]:
     for query in queries[:WARM_UP]:
         list(_steps(query, viewers[EVERYBODY], asking.options))
     # Otherwise only the first variant of several would pay for embedding the questions.
-    query_vector.cache_clear()
+    forget_vectors()
     asked = []
     for number, query in enumerate(queries, start=1):
         for reader in query.readers or (EVERYBODY,):

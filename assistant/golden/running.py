@@ -109,13 +109,13 @@ class Claim:
 
 def carry_out(run_id: int) -> None:
     """Ask what a run has not asked yet, to its end. A run that somebody else carries out, or that is closed, is left."""
-    from retrieval.search import query_vector
+    from retrieval.search import forget_vectors
 
     claim = Claim.take(run_id)
     if claim is None:
         return
     # Otherwise a run right after another would not embed its questions, and seem quicker than it is.
-    query_vector.cache_clear()
+    forget_vectors()
     try:
         with claim.beating():
             _ask_what_is_left(claim, Options.parse(EvaluationRun.objects.get(pk=run_id).options))
