@@ -202,12 +202,13 @@ def _locked_head() -> AuditHead:
     head = AuditHead.objects.select_for_update().filter(pk=1).first()
     if head is not None:
         return head
-    if AuditEvent.objects.exists():
+    # A database emptied as a whole begins a new chain. Created first and looked at then: of several that begin it at once
+    # one creates the row, and the others must not take its first event for the rest of an old chain.
+    _, is_new = AuditHead.objects.get_or_create(pk=1, defaults={"position": 0, "digest": GENESIS})
+    if is_new and AuditEvent.objects.exists():
         raise AuditBroken(
             "The row that says where the audit chain ends is missing. Run `manage.py verify_audit` to see what was changed."
         )
-    # A database emptied as a whole begins a new chain.
-    AuditHead.objects.get_or_create(pk=1, defaults={"position": 0, "digest": GENESIS})
     return AuditHead.objects.select_for_update().get(pk=1)
 
 

@@ -22,6 +22,7 @@ class Line:
     start: int
     end: int
     indent: int
+    blanks: int  # characters before it; a tab is one and indents by more
 
 
 def lines_of(text: str, start: int, end: int) -> list[Line]:
@@ -35,7 +36,7 @@ def lines_of(text: str, start: int, end: int) -> list[Line]:
         left = len(content) - len(content.lstrip())
         right = len(content.rstrip())
         indent = len(content[:left].expandtabs(4))
-        lines.append(Line(position + left, max(position + right, position + left), indent))
+        lines.append(Line(position + left, max(position + right, position + left), indent, left))
         position = stop + 1
     return lines
 
@@ -208,7 +209,10 @@ def _paragraph(drawer: Drawer, lines: Sequence[Line], index: int, width: int) ->
         least = min(line.indent for line in written)
         is_code = any(line.indent > least for line in written) or _looks_typed(drawer, written)
         # The spaces before a line belong to it, but for those that every line has.
-        spans = [(line.start - (line.indent - least if is_code else 0), line.end) for line in written]
+        spans = [
+            (line.start - (min(line.indent - least, line.blanks) if is_code else 0), line.end)
+            for line in written
+        ]
         return stop, Block("code" if is_code else "lines", drawer.runs(spans, joint="\n"))
     spans = [(lines[index].start, lines[index].end)]
     index += 1

@@ -12,8 +12,9 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 
+from accounts.audit import By
 from accounts.models import AuditEvent
-from assistant import trace
+from assistant import actions, runner, trace
 from assistant.auditing.figures import figures_of
 from assistant.auditing.questions import QuestionFilter
 from assistant.history import REWORDED, shown_answer, visible_turns
@@ -107,9 +108,13 @@ def test_the_page_shows_the_question_back_and_no_search(
 
 
 def test_the_stream_ends_where_it_was_asked_back(
-    transactional_db: None, indexed: World, question: Question, client: Client
+    transactional_db: None, indexed: World, client: Client
 ) -> None:
-    client.force_login(indexed.alice)
+    # Committed for real, the question is answered by the product's own thread.
+    alice = indexed.alice
+    question = actions.ask(by=By.user(alice), user=alice, conversation=None, text="How much is it?")
+    runner.wait(question.pk, 30)
+    client.force_login(alice)
     response = client.get(reverse("assistant:events", args=[question.public_id]))
     assert isinstance(response, StreamingHttpResponse)
 

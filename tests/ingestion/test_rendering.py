@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestion.chunking import Section
@@ -91,6 +91,7 @@ def test_markup_in_a_text_stays_text() -> None:
     assert words(block.runs) == "Press <script>alert(1)</script> & wait."
 
 
+@example("\t11\n1", [], [])
 @given(
     st.text(alphabet="ab .\n\t|-1#>AB", max_size=200),
     st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), max_size=4),
