@@ -134,7 +134,8 @@ def search_more(
 ) -> list[tuple[Candidate, ...]]:
     """Return the best candidates of further questions about the same thing, each as many as it says.
 
-    Asked under the same filter as the first search, in one round trip; a second one gives the fused scores.
+    Asked under the same filter as the first search, in one round trip, and scored against themselves: `weighed` gives
+    them the scores of the first question.
     """
     if not asked or results.where.is_empty:
         return [() for _ in asked]
@@ -187,6 +188,8 @@ def query_vectors(texts: Sequence[str], model: str) -> list[Vector]:
     """
     with _lock:
         known = {text: _kept[model, text] for text in texts if (model, text) in _kept}
+        for text in known:
+            _kept.move_to_end((model, text))
     missing = [text for text in dict.fromkeys(texts) if text not in known]
     if missing:
         known |= zip(missing, embedder(model).embed_queries(missing), strict=True)
