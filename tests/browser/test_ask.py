@@ -210,6 +210,25 @@ def test_conversations_are_searched_renamed_and_deleted(visit: NewPerson) -> Non
     expect(page.locator("#conversations .talk")).to_have_count(0)
 
 
+def test_a_list_that_was_just_refreshed_can_be_clicked_at_once(visit: NewPerson) -> None:
+    page = visit().ask(LEAVE)
+    # The list is refreshed when an answer ends. The click comes with the new list, in the same moment.
+    page.evaluate(
+        """() => new Promise((done) => {
+          const list = document.getElementById("conversations");
+          new MutationObserver((_, watching) => {
+            const link = list.querySelector("[data-opens-dialog]");
+            if (!link) return;
+            watching.disconnect();
+            link.click();
+            done();
+          }).observe(list, { childList: true });
+          htmx.ajax("GET", "/conversations/", { target: list });
+        })"""
+    )
+    expect(page.get_by_role("dialog").get_by_label("Name of the conversation")).to_be_visible()
+
+
 def test_an_ended_session_keeps_the_question_and_leads_back_to_it(visit: NewPerson) -> None:
     adam = visit("adam")
     page = adam.ask(LEAVE)
