@@ -164,6 +164,12 @@ def count_tokens(text: str) -> int:
     return TokenCounter(text).count(0, len(text))
 
 
+def word_pieces(text: str) -> tuple[list[int], list[int]]:
+    """Return the ids of a text's word pieces, without the special ones, and where in the text each begins."""
+    encoding = _tokenizer().encode(text, add_special_tokens=False)
+    return list(encoding.ids), [start for start, _ in encoding.offsets]
+
+
 def _blocks(text: str) -> Iterator[Span]:
     """Yield stretches that no sentence crosses: paragraphs, list items, table rows, headings."""
     position = 0

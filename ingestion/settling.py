@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.canonical import digest_of_bytes
 from ingestion.access import DARK, intern_policy
 from ingestion.index import model_name
+from ingestion.links import linked_names
 from ingestion.listing import set_policy
 from ingestion.models import Chunk, Document, DocumentVersion, Source, SyncItem
 from ingestion.reading import Job, Read
@@ -180,6 +181,7 @@ def create_version(document: Document, read: Read) -> DocumentVersion:
                 version=version, ordinal=ordinal, start=span.start, end=span.end, page=span.page,
                 headings=list(span.headings), text=text, digest=digest, embedding=embedding,
                 embedding_model=model_name() if embedding else "",
+                links=linked_names(parsed.links, span.start, span.end, document.external_id),
             )
         )  # fmt: skip
     Chunk.objects.bulk_create(chunks, batch_size=200)

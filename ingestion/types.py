@@ -53,6 +53,7 @@ class Parsed:
 
     `sections` are in order, do not overlap, and each lies on one page (or slide) under one heading path. The text of
     a page runs from the start of its first section to the end of its last. `dated` is the date the document states.
+    `links` are (start of the paragraph it stands in, target as written).
     """
 
     text: str
@@ -65,6 +66,7 @@ class Parsed:
     page_count: int | None
     parser: str
     warnings: tuple[str, ...] = ()
+    links: tuple[tuple[int, str], ...] = ()
 
     def page_span(self, page: int) -> tuple[int, int] | None:
         """Return where a page's text starts and ends in `text`, or None when that page has no text."""

@@ -1,4 +1,4 @@
-"""Bridges: the second hop, through documents that good passages call by title, or by a search for what they say.
+"""Bridges: the second hop, through documents that good passages call by title or link to, or by a search for what they say.
 
 A document the viewer may not read can neither be reached nor shift a score: titles are looked up among visible
 documents, and every search runs under the viewer's filter. Measured gains in docs/retrieval.md.
@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrieval.naming import called_by, mentions_in, titles_among
+from retrieval.naming import called_by, linked_among, linked_from, mentions_in, titles_among
 from retrieval.search import SearchResults, queries_of, search_more, weighed
 from retrieval.second import second_searches
 from retrieval.types import Candidate, Plan, Ranked
@@ -23,7 +23,7 @@ PER_SECOND_SEARCH = 5
 
 @dataclass(frozen=True)
 class Bridge:
-    """A document reached because a passage calls it by title.
+    """A document reached because a passage calls it by title, or links to it.
 
     `source` is that passage's place in the first ranking, `chunk` the passage itself. `strength` in [0, 1.3]: how good the passage is, how few
     others it names, and whether the question's words stand beside the name.
@@ -34,6 +34,13 @@ class Bridge:
     source: int
     chunk: int
     strength: float
+    is_link: bool = False
+
+    @property
+    def via(self) -> str:
+        """What led here, in words."""
+        by = "a link" if self.is_link else f"title “{self.title}”"
+        return f"{by} in passage {self.source + 1}"
 
 
 @dataclass(frozen=True)
@@ -91,14 +98,20 @@ def _bridges(plan: Plan, first: Sequence[Ranked], results: SearchResults) -> tup
     titles = titles_among(
         [mention for found in mentions for mention in found], results.reach, superseded=plan.wants_superseded
     )
+    linked = linked_among(
+        [ranked.passage for ranked in first], results.reach, superseded=plan.wants_superseded
+    )
     asked = content_words(plan.standalone)
     named = {called.document for called in results.named}
     best: dict[int, Bridge] = {}
     for source, (ranked, found) in enumerate(zip(first, mentions, strict=True)):
         # A document that names itself is no bridge (most texts repeat their own title), nor is one the question names.
+        # What is linked and called by title is called: the words around a title tell more.
+        by_title = {called.document: called for called in called_by(found, titles)}
+        by_link = {called.document: called for called in linked_from(ranked.passage, linked)}
         called = [
             c
-            for c in called_by(found, titles)
+            for c in {**by_link, **by_title}.values()
             if c.document != ranked.passage.document and c.document not in named
         ]
         own = set(words_of(ranked.passage.title))
@@ -108,8 +121,9 @@ def _bridges(plan: Plan, first: Sequence[Ranked], results: SearchResults) -> tup
             strength = _quality(first, source) * _focus(len(called)) * (1.3 if is_asked_for else 1.0)
             if document.document not in best or strength > best[document.document].strength:
                 best[document.document] = Bridge(
-                    document.document, document.title, source, ranked.passage.chunk, strength
-                )
+                    document.document, document.title, source, ranked.passage.chunk, strength,
+                    is_link=document.document not in by_title,
+                )  # fmt: skip
     return tuple(sorted(best.values(), key=lambda b: (-b.strength, b.document))[:MOST_DOCUMENTS])
 
 

@@ -1,4 +1,4 @@
-"""Which documents a text calls by their title: one indexed lookup of its n-grams among the titles the viewer may read."""
+"""Which documents a text calls by their title, or links to: indexed lookups among what the viewer reaches."""
 
 import re
 from collections import defaultdict
@@ -6,7 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ingestion.access import Reach
+from ingestion.links import spelled_out
 from ingestion.models import Document
+from ingestion.querysets import AnyOfTexts, DocumentQuerySet
+from retrieval.types import Passage
 from retrieval.words import STOPWORDS
 
 LONGEST_TITLE = 9  # words
@@ -47,6 +50,9 @@ class Called:
     around: tuple[str, ...]
 
 
+Linked = Mapping[tuple[int, str], tuple[int, str]]
+"""By source and name within it, the document (id, title)."""
+
 Titles = Mapping[str, tuple[tuple[int, str], ...]]
 """By key, the documents (id, title) of that title; more than SAME_TITLE stand for a title that names none of them."""
 
@@ -83,9 +89,7 @@ def titles_among(mentions: Collection[Mention], reach: Reach, *, superseded: boo
     keys = {mention.key for mention in mentions}
     if not keys:
         return {}
-    rows = Document.objects.within(reach)
-    if not superseded:
-        rows = rows.filter(is_superseded=False)
+    rows = _within(reach, superseded)
     titles: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for field, without_brackets in (("title_key", False), ("short_title_key", True)):
         open_keys = keys - set(titles)
@@ -94,6 +98,32 @@ def titles_among(mentions: Collection[Mention], reach: Reach, *, superseded: boo
         for pk, title, key in sorted(called.values_list("pk", "title", field)[:MOST_ROWS]):
             titles[key].append((pk, title))
     return {key: tuple(documents) for key, documents in titles.items()}
+
+
+def linked_among(passages: Collection[Passage], reach: Reach, *, superseded: bool) -> Linked:
+    """Return the documents within reach that links in these passages may point at."""
+    sources = {passage.source for passage in passages if passage.links}
+    if not sources:
+        return {}
+    names = {spelled for passage in passages for name in passage.links for spelled in spelled_out(name)}
+    rows = _within(reach, superseded).filter(AnyOfTexts("external_id", names), source_id__in=sources)
+    found = rows.values_list("source_id", "external_id", "pk", "title")[:MOST_ROWS]
+    return {(source, name): (pk, title) for source, name, pk, title in found}
+
+
+def linked_from(passage: Passage, linked: Linked) -> list[Called]:
+    """Return the documents that one passage links to, each once; a name as written comes before what it may stand for."""
+    targets = {}
+    for link in passage.links:
+        known = (linked.get((passage.source, name)) for name in spelled_out(link))
+        if (document := next(filter(None, known), None)) is not None:
+            targets[document[0]] = document[1]
+    return [Called(document, title, ()) for document, title in targets.items()]
+
+
+def _within(reach: Reach, superseded: bool) -> DocumentQuerySet:
+    rows = Document.objects.within(reach)
+    return rows if superseded else rows.filter(is_superseded=False)
 
 
 def called_by(mentions: Collection[Mention], titles: Titles) -> list[Called]:

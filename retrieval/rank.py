@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from retrieval.bridge import Bridged
-from retrieval.proximity import neighbours_kept, placed_stems, within_one_window
+from retrieval.proximity import Placed, neighbours_kept, placed_stems, within_one_window
 from retrieval.search import SearchResults
 from retrieval.types import Candidate, Passage, Plan, Ranked
 from retrieval.words import coverage, rarity, stems_of
@@ -18,7 +18,7 @@ WEIGHTS: Mapping[str, float] = {
     "window": 0.1,  # the question's words stand close together here
     "title": 0.05,  # the title and headings speak of the question's words
     "named": 0.4,  # the question calls this document by its title
-    "bridge": 0.5,  # a good passage calls this document by its title; up to 1.3
+    "bridge": 0.5,  # a good passage calls this document by its title, or links to it; up to 1.3
     "second": 0.3,  # a search for what a good passage says found it
     "authority": 0.03,  # the source's: -1 informal, 0 ordinary, 1 authoritative
     "freshness": 0.02,  # halves every HALF_LIFE_DAYS; 0 without a date
@@ -32,19 +32,24 @@ UNSEEN = 6.0
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """A passage's stems with their places, and those of its title and headings."""
+    """Where the question's words stand in a passage, and which of them its title and headings hold."""
 
-    placed: list[tuple[int, str]]
-    above: list[str]
+    placed: list[Placed]
+    above: frozenset[str]
 
     @classmethod
-    def of(cls, passage: Passage) -> "_Read":
-        return cls(placed_stems(passage.text), stems_of(" ".join((passage.title, *passage.headings))))
+    def of(cls, passage: Passage, wanted: frozenset[str]) -> "_Read":
+        above = wanted.intersection(stems_of(" ".join((passage.title, *passage.headings))))
+        return cls(placed_stems(passage.text, wanted), above)
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return self.above.union(word.stem for word in self.placed)
 
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """What passages are held against: the question's stems, and how rare each stem is among what was found first."""
+    """What passages are held against: the question's stems, and how rare each is among what was found first."""
 
     wanted: tuple[str, ...]
     read: Mapping[int, "_Read"]  # by chunk
@@ -57,13 +62,13 @@ class Scorer:
         cls, plan: Plan, passages: Iterable[Passage], weights: Mapping[str, float], today: date
     ) -> "Scorer":
         """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
-        read = {passage.chunk: _Read.of(passage) for passage in passages}
-        pool = ([*text.above, *(stem for _, stem in text.placed)] for text in read.values())
-        return cls(tuple(stems_of(plan.standalone)), read, rarity(pool), weights, today)
+        wanted = tuple(stems_of(plan.standalone))
+        read = {passage.chunk: _Read.of(passage, frozenset(wanted)) for passage in passages}
+        return cls(wanted, read, rarity(text.stems for text in read.values()), weights, today)
 
     def features(self, passage: Passage, fused: float, *, is_named: bool) -> dict[str, float]:
         """Return what a passage's own words, source and date are worth for the question."""
-        text = self.read.get(passage.chunk) or _Read.of(passage)
+        text = self.read.get(passage.chunk) or _Read.of(passage, frozenset(self.wanted))
         features = {
             "fused": fused,
             "neighbours": neighbours_kept(self.wanted, text.placed, self.rarity, UNSEEN),
@@ -116,7 +121,7 @@ def final_ranking(
         bridge = bridges.get(document)
         if bridge is not None and chunk in ranked:
             item = ranked[chunk]
-            via = item.via or f"title “{bridge.title}” in passage {bridge.source + 1}"
+            via = item.via or bridge.via
             ranked[chunk] = replace(item, features={**item.features, "bridge": bridge.strength}, via=via)
     for search in bridged.second:
         origin = first[search.source].passage

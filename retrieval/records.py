@@ -70,12 +70,13 @@ def record_of_gate(gated: Gated) -> Record:
 
 
 def record_of_bridge(bridged: Bridged, gated: Gated) -> Record:
-    """Return what the trace keeps of the bridges: documents by id, what named them, and what second searches found."""
+    """Return what the trace keeps of the bridges: documents by id, what named or linked them, and what second searches found."""
     return {
         "bridges": [
             {
                 "document": b.document,
                 "named_in": f"passage {b.source + 1}",
+                "is_link": b.is_link,
                 "chunk": b.chunk,
                 "strength": _rounded(b.strength),
             }

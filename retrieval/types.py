@@ -112,6 +112,8 @@ class Passage:
     text: str
     grant: Grant
     authority: int = 0  # the source's: -1 informal, 0 ordinary, 1 authoritative
+    source: int = 0
+    links: tuple[str, ...] = ()  # names within the source that its words link to
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ class _Reader:
             public_id, title, _ = self.documents.get(whole_of(entry, "document"), ("", GONE, ""))
             chunk = whole_of(entry, "chunk")
             where = f"“{self.of(chunk).title}”" if chunk else f"the {words_of(entry, 'named_in')}"
-            found.append(Bridge(title, public_id, where))
+            found.append(Bridge(title, public_id, where, entry.get("is_link") is True))
         return tuple(found)
 
     def ranked(self) -> tuple[Ranked, ...]:

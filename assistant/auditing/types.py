@@ -78,11 +78,12 @@ class Kept:
 
 @dataclass(frozen=True)
 class Bridge:
-    """A document that was followed because something named it."""
+    """A document that was followed because something named it, or linked to it."""
 
     title: str
     document: str
     named_in: str
+    is_link: bool = False
 
 
 @dataclass(frozen=True)

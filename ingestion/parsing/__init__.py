@@ -28,5 +28,6 @@ def parse(path: Path, name: str) -> Parsed:
             "dated": date.fromisoformat(value["dated"]) if value["dated"] else None,
             "sections": tuple(Section(a, b, page, tuple(names)) for a, b, page, names in value["sections"]),
             "warnings": tuple(value["warnings"]),
+            "links": tuple((place, target) for place, target in value["links"]),
         }
     )

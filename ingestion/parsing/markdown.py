@@ -94,6 +94,9 @@ class _Walk:
                 heading = 0
             elif kind == "inline":
                 words = _words(token.children or [])
+                for child in token.children or []:
+                    if child.type == "link_open":
+                        self.text.link(str(child.attrGet("href") or ""))
                 if heading:
                     self.text.heading(heading, words)
                 elif in_cell:

@@ -136,6 +136,8 @@ class _Walk:
         elif tag == "img":
             self._words.append(element.get("alt") or "")
         else:
+            if tag == "a":
+                self.text.link(element.get("href"))
             self._container(element, tag, depth)
 
     def _container(self, element: Element, tag: str, depth: int) -> None:
@@ -187,6 +189,8 @@ class _Walk:
                 parts.append(" ")
             if tag == "img":
                 parts.append(node.get("alt") or "")
+            if tag == "a":
+                self.text.link(node.get("href"))
             parts.append(node.text or "")
             for child in node:
                 gather(child, depth + 1)

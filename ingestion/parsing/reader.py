@@ -127,6 +127,7 @@ def _settled(reading: Reading, name: str, max_characters: int) -> Parsed:
         page_count=reading.page_count,
         parser=reading.parser[:80],
         warnings=tuple(reading.warnings[:MAX_WARNINGS]),
+        links=tuple(reading.text.links),
     )
 
 

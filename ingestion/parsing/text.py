@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ingestion.chunking import Section
+from ingestion.links import LONGEST, MOST_LINKS
 from ingestion.types import Unreadable
 
 MAX_HEADING_CHARACTERS = 300
@@ -82,6 +83,9 @@ class Text:
     _start: int | None = None
     _page: int | None = None
     _path: list[tuple[int, str]] = field(default_factory=list)
+    links: list[tuple[int, str]] = field(default_factory=list)
+    """Where the block begins that a link stands in, and its target as written."""
+    _targets: list[str] = field(default_factory=list)
 
     @property
     def length(self) -> int:
@@ -118,6 +122,11 @@ class Text:
         self._close()
         self._path.clear()
 
+    def link(self, target: str | None) -> None:
+        """Note a link of the block that is added next."""
+        if target and len(target) <= LONGEST and len(self.links) + len(self._targets) < MOST_LINKS:
+            self._targets.append(clean(target))
+
     def block(self, text: str, *, tight: bool = False) -> None:
         """Add a paragraph; `tight` puts it on the next line instead of after an empty one."""
         cleaned = clean(text).strip("\n")
@@ -142,6 +151,8 @@ class Text:
             self._start = start
         self._parts.append(text)
         self._length += len(text)
+        self.links += [(start, target) for target in self._targets]
+        self._targets.clear()
         return start
 
     def finish(self) -> tuple[str, tuple[Section, ...]]:

@@ -1,12 +1,14 @@
 """Bridges: documents reached by their title, and only those the viewer may read."""
 
+from dataclasses import replace
+
 import pytest
 
 from accounts.viewer import EVERYONE
-from ingestion.access import Rule
-from ingestion.models import Document
+from ingestion.access import Rule, reach_of
+from ingestion.models import Chunk, Document
 from ingestion.titles import short_title_key, title_key
-from retrieval.naming import mentions_in
+from retrieval.naming import linked_among, linked_from, mentions_in
 from retrieval.options import Options
 from retrieval.orchestrator import retrieve
 from retrieval.types import Ranked, Step
@@ -29,6 +31,9 @@ def linked(db: None, index_of_its_own: None) -> World:
         world.sources["open"], "ladder", "The area director signs.", OPEN, "Approval Ladder"
     )
     world.documents["ladder"] = ladder
+    world.documents["limits"] = make_document(
+        world.sources["open"], "travel/limits", "A hotel is 140 euros.", OPEN, "Ceilings for 2026"
+    )
     private = Document.objects.get(pk=world.documents["private"].pk)
     private.title, private.title_key = "Merger Notes", title_key("Merger Notes")
     private.save(update_fields=["title", "title_key"])
@@ -37,6 +42,15 @@ def linked(db: None, index_of_its_own: None) -> World:
         document.save(update_fields=["title_key"])
     deliver()
     return world
+
+
+def link(world: World, name: str, targets: list[str], source: Document | None = None) -> None:
+    """Let a document's words link to others of its source, as its parser would have found."""
+    if source is not None:  # names are within a source
+        Document.objects.filter(pk=world.documents[name].pk).update(source=source.source_id)
+        Document.objects.update(needs_index_update=True)
+        deliver()
+    Chunk.objects.filter(version__document=world.documents[name].pk).update(links=targets)
 
 
 QUESTION = "Who signs expense claims?"
@@ -68,6 +82,42 @@ def test_a_document_named_in_a_passage_is_reached_and_says_how(linked: World) ->
 def test_without_bridges_no_title_leads_anywhere(linked: World) -> None:
     assert all("bridge" not in r.features for r in ranked(linked, "charlie", options="bridge=off"))
     assert steps(linked, "charlie", "Approval Ladder", "bridge=off")["search"].value.named == ()
+
+
+def test_a_document_that_a_passage_links_to_is_reached_and_says_how(linked: World) -> None:
+    link(linked, "start", ["travel/limits"])
+    assert linked.documents["limits"].pk in bridged_to(linked, "charlie")
+    limits = next(r for r in ranked(linked, "charlie") if r.passage.title == "Ceilings for 2026")
+    assert (limits.features["bridge"] > 0, limits.via) == (True, "a link in passage 1")
+    assert linked.documents["limits"].pk not in {
+        item.passage.document for item in ranked(linked, "charlie", options="bridge=off") if item.via
+    }
+
+
+def test_passages_that_spell_a_link_differently_lead_to_the_same_document(linked: World) -> None:
+    passage = ranked(linked, "charlie")[0].passage
+    short, whole = (replace(passage, links=(name,)) for name in ("travel/limits", "travel/limits.md"))
+    found = linked_among([short, whole], reach_of(linked.viewer("charlie")), superseded=False)
+    for spelled in (short, whole):
+        assert [called.document for called in linked_from(spelled, found)] == [linked.documents["limits"].pk]
+
+
+def test_a_link_leads_nowhere_the_viewer_may_not_read_and_no_score_tells(linked: World) -> None:
+    private = linked.documents["private"]
+    before = [(item.passage.chunk, item.score) for item in ranked(linked, "bob")]
+    link(linked, "start", [private.external_id], source=private)
+    assert private.pk in bridged_to(linked, "alice")
+    assert private.pk not in bridged_to(linked, "bob")
+    assert [(item.passage.chunk, item.score) for item in ranked(linked, "bob")] == before
+
+
+def test_a_link_stays_within_its_source(linked: World) -> None:
+    link(linked, "start", ["travel/limits.md"])
+    limits = linked.documents["limits"]
+    assert limits.pk in bridged_to(linked, "charlie")
+    other = next(source for source in linked.sources.values() if source.pk != limits.source_id)
+    Document.objects.filter(pk=limits.pk).update(source=other)
+    assert limits.pk not in bridged_to(linked, "alice")
 
 
 def test_a_document_the_viewer_may_not_read_is_never_reached(linked: World) -> None:

@@ -8,11 +8,11 @@ from retrieval.words import stems_of
 
 
 def neighbours(question: str, text: str) -> float:
-    return neighbours_kept(stems_of(question), placed_stems(text), {}, 1.0)
+    return neighbours_kept(stems_of(question), placed_stems(text, stems_of(question)), {}, 1.0)
 
 
 def window(question: str, text: str) -> float:
-    return within_one_window(stems_of(question), placed_stems(text), {}, 1.0)
+    return within_one_window(stems_of(question), placed_stems(text, stems_of(question)), {}, 1.0)
 
 
 def test_words_that_are_neighbours_in_the_question_count_when_they_are_neighbours_in_the_text() -> None:
