@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.canonical import digest_of
 from accounts.viewer import Viewer
@@ -109,20 +109,34 @@ class Reach:
 def admitting_policies(viewer: Viewer) -> frozenset[int]:
     """Return the ids of the policies that admit the viewer, from the database, now.
 
-    `AccessPolicy.objects.admitting` as two flat reads of what the viewer's principals lead to, put together here: at a
-    few hundred policies a fifth of the time.
+    `AccessPolicy.objects.admitting` as one flat read of what the viewer's principals lead to, put together here. Asked
+    several times for each question, it takes a tenth of the time; tests hold the two against each other.
     """
     principals = sorted(viewer.principals)
+    if not principals:
+        return frozenset()
     met: dict[int, set[int]] = defaultdict(set)
     wanted: dict[int, int] = {}
-    clauses = PolicyClause.objects.filter(principal__in=principals, policy__is_dark=False)
-    for policy, number, count in clauses.values_list("policy_id", "number", "policy__clause_count"):
-        met[policy].add(number)
-        wanted[policy] = count
-    denied = PolicyDenial.objects.filter(principal__in=principals).values_list("policy_id", flat=True)
-    return frozenset(policy for policy, numbers in met.items() if len(numbers) == wanted[policy]) - set(
-        denied
-    )
+    denied: set[int] = set()
+    with connection.cursor() as cursor:
+        cursor.execute(_ADMITTING.format(", ".join(["%s"] * len(principals))), principals * 2)
+        for policy, number, count in cursor.fetchall():
+            if number is None:
+                denied.add(policy)
+            else:
+                met[policy].add(number)
+                wanted[policy] = count
+    return frozenset(policy for policy, numbers in met.items() if len(numbers) == wanted[policy]) - denied
+
+
+_ADMITTING = """
+    SELECT clause.policy_id, clause.number, policy.clause_count
+    FROM ingestion_policyclause clause JOIN ingestion_accesspolicy policy ON policy.id = clause.policy_id
+    WHERE NOT policy.is_dark AND clause.principal IN ({0})
+    UNION ALL
+    SELECT denial.policy_id, NULL, NULL FROM ingestion_policydenial denial WHERE denial.principal IN ({0})
+"""
+"""Clauses that a viewer's principals meet, and, without a number, denials that they fall under."""
 
 
 def reach_of(viewer: Viewer) -> Reach:

@@ -1,4 +1,4 @@
-"""The data folder belongs to one process at a time: its index and its queue of tasks live in that process's memory."""
+"""The data folder belongs to one server at a time: its index and its queue of tasks live in its processes' memory."""
 
 import fcntl
 import os

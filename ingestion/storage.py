@@ -12,6 +12,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from ingestion.durable import sync
+
 INCOMING = "incoming"
 INCOMING_SECONDS = 24 * 3600
 """A file still arriving after this long belongs to a process that is gone."""
@@ -83,11 +85,11 @@ def adopt(path: Path, digest: str) -> Stored:
             # Its age says when it was last wanted; the sweep spares the young.
             os.utime(target)
             return Stored(name, digest, size)
-        _sync(path)
+        sync(path)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.chmod(0o600)
         path.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     return Stored(name, digest, size)
 
 
@@ -164,12 +166,3 @@ def _as_sentences() -> Iterator[None]:
         raise NotStored(
             "storage", f"The file could not be kept in {settings.MEDIA_ROOT}: {error.strerror}."
         ) from error
-
-
-def _sync(path: Path) -> None:
-    """Force a file, or the names in a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

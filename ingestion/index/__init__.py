@@ -1,4 +1,7 @@
-"""The one index of this process, embedded or on a server by configuration. Importing this loads no engine."""
+"""The one index this process asks: in its own folder, in the process that serves the folder, or on a Qdrant server.
+
+Importing this loads no engine.
+"""
 
 import shutil
 import threading
@@ -18,13 +21,14 @@ _open: VectorIndex | None = None
 def get_index() -> VectorIndex:
     """Return this process's index, opening it at the first call.
 
-    Raises IndexBusy when another process has the folder open, IndexUnavailable when the server does not answer, and
+    Where a running server has the folder open, its index process is asked. Raises IndexBusy when another process
+    keeps the folder to itself, IndexUnavailable when the server does not answer, and
     IndexCorrupt when the index has to be rebuilt; each message is a sentence for an administrator.
     """
     global _open
     with _lock:
         if _open is None:
-            _open = _server() if settings.QDRANT_URL else open_folder(Path(settings.INDEX_DIR))
+            _open = _server() if settings.QDRANT_URL else _embedded(Path(settings.INDEX_DIR))
         return _open
 
 
@@ -35,6 +39,12 @@ def close_index() -> None:
         closing, _open = _open, None
     if closing is not None:
         closing.close()
+
+
+def _embedded(folder: Path) -> VectorIndex:
+    from ingestion.index.remote import join
+
+    return join(folder) or open_folder(folder)
 
 
 def open_folder(folder: Path) -> VectorIndex:

@@ -5,9 +5,6 @@ Recall under a filter and the cost of the search are measured where the constant
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingestion.index.folder import hold
+from ingestion.index.shard import DENSE, KEYWORD, Shard
 from ingestion.index.types import (
     ASIDE_WEIGHT,
     PAYLOAD_KEYS,
     ChunkScores,
-    IndexCorrupt,
     IndexEntry,
     IndexFilter,
     IndexHit,
@@ -31,13 +28,11 @@ from ingestion.index.types import (
     IndexQuery,
     IndexUnavailable,
     Vector,
+    every_entry,
 )
 
 if TYPE_CHECKING:
     import qdrant_edge
-
-DENSE = "dense"
-KEYWORD = "keyword"
 
 KEYWORD_SATURATION = 1.2
 KEYWORD_LENGTH_WEIGHT = 0.75
@@ -54,10 +49,10 @@ WIDE, NARROW = 1_024, 512
 """Chunks the dense search keeps in hand (`ef`). Recall of the best 50 of 100,000 chunks against brute force
 (benchmarks/filtered.py): 1.0 with 1 and 5 % visible, at least .995 with half, .9995 with all of them."""
 
-_LAYOUT = 1
+PAGE = 1_000
+"""Entries read at a time when all of them are listed."""
+
 _BATCH = 512
-_PAGE = 1_000
-_REBUILD = "Run `manage.py reindex`, which builds it again from the database."
 
 
 class EdgeIndex:
@@ -74,7 +69,7 @@ class EdgeIndex:
         self._writing = threading.Lock()
         self._held = hold(folder)
         try:
-            self._shard = _open_shard(folder, dimensions, model)
+            self._shard = Shard(folder, dimensions, model, _weighing())
         except BaseException:
             self._held.close()
             raise
@@ -85,7 +80,7 @@ class EdgeIndex:
 
         for start in range(0, len(points), _BATCH):
             batch = [_point(point, self._dimensions) for point in points[start : start + _BATCH]]
-            self._write(edge.UpdateOperation.upsert_points(batch))
+            self._write(edge.UpdateOperation.upsert_points(batch), added=len(batch))
 
     def set_access(self, document: int, *, source: int, policy: int) -> None:
         """Change under which source and rule a document's chunks are found."""
@@ -162,31 +157,29 @@ class EdgeIndex:
 
     def entries(self) -> Iterator[IndexEntry]:
         """Yield what is held about every chunk, in order of chunk."""
+        return every_entry(self.page)
+
+    def page(self, after: int) -> list[IndexEntry]:
+        """Return the next PAGE entries in order of chunk, those whose chunk is above `after`; none at the end."""
         import qdrant_edge as edge
 
-        offset: qdrant_edge.PointId | None = None
-        while True:
-            request = edge.ScrollRequest(
-                offset=offset,
-                limit=_PAGE,
-                with_payload=True,
-                with_vector=False,
+        request = edge.ScrollRequest(offset=after + 1, limit=PAGE, with_payload=True, with_vector=False)
+        with self._engine():
+            records, _ = self._shard.engine.scroll(request)
+        # -1 is no row's id: a value that is missing differs from every value in the database.
+        return [
+            IndexEntry(
+                int(str(record.id)), *(int((record.payload or {}).get(key, -1)) for key in PAYLOAD_KEYS)
             )
-            with self._engine():
-                records, offset = self._shard.scroll(request)
-            for record in records:
-                payload = record.payload or {}
-                # -1 is no row's id: a value that is missing differs from every value in the database.
-                yield IndexEntry(int(str(record.id)), *(int(payload.get(key, -1)) for key in PAYLOAD_KEYS))
-            if offset is None:
-                return
+            for record in records
+        ]
 
     def count(self) -> int:
         """Return the number of chunks held."""
         import qdrant_edge as edge
 
         with self._engine():
-            return self._shard.count(edge.CountRequest(exact=True))
+            return self._shard.engine.count(edge.CountRequest(exact=True))
 
     def optimize(self) -> None:
         """Build the search structures for what was added; searches go on meanwhile, writes wait."""
@@ -196,7 +189,7 @@ class EdgeIndex:
     def flush(self) -> None:
         """Return once everything written so far will survive a crash."""
         with self._writing, self._engine():
-            self._shard.flush()
+            self._shard.engine.flush()
 
     def close(self) -> None:
         """Write everything down and let another process open the folder."""
@@ -205,20 +198,19 @@ class EdgeIndex:
                 return
             try:
                 with self._engine():
-                    self._shard.flush()
                     self._shard.close()
             finally:
                 self._held.close()
 
-    def _write(self, operation: qdrant_edge.UpdateOperation) -> None:
+    def _write(self, operation: qdrant_edge.UpdateOperation, *, added: int = 0) -> None:
         with self._writing, self._engine():
-            self._shard.update(operation)
+            self._shard.update(operation, added=added)
 
     def _ask(self, requests: list[qdrant_edge.QueryRequest]) -> list[list[qdrant_edge.ScoredPoint]]:
         import qdrant_edge as edge
 
         with self._engine():
-            return self._shard.query_batch(edge.QueryBatchRequest(requests))
+            return self._shard.engine.query_batch(edge.QueryBatchRequest(requests))
 
     @contextmanager
     def _engine(self) -> Iterator[None]:
@@ -276,6 +268,11 @@ def checked_vector(vector: Vector, dimensions: int) -> list[float]:
     return values
 
 
+def _weighing() -> list[float]:
+    """Return what words were weighed with; an index that was built with other values is built anew."""
+    return [KEYWORD_SATURATION, KEYWORD_LENGTH_WEIGHT, KEYWORD_AVERAGE_LENGTH]
+
+
 def payload_of(point: IndexPoint) -> dict[str, int]:
     """Return the integers that are stored beside a chunk's vectors."""
     return {
@@ -284,76 +281,6 @@ def payload_of(point: IndexPoint) -> dict[str, int]:
         "policy": int(point.policy),
         "superseded": int(point.superseded),
     }
-
-
-def _open_shard(folder: Path, dimensions: int, model: str) -> qdrant_edge.EdgeShard:
-    import qdrant_edge as edge
-
-    settings = {
-        "layout": _LAYOUT,
-        "dimensions": dimensions,
-        "model": model,
-        "keyword": [KEYWORD_SATURATION, KEYWORD_LENGTH_WEIGHT, KEYWORD_AVERAGE_LENGTH],
-    }
-    shard = folder / "shard"
-    if not shard.exists():
-        _create_shard(folder, settings, dimensions)
-    try:
-        found = json.loads((folder / "index.json").read_text())
-    except (OSError, ValueError) as error:
-        raise IndexCorrupt(
-            f"The search index in {folder} does not say how it was built. {_REBUILD}"
-        ) from error
-    if found != settings:
-        raise IndexCorrupt(
-            f"The search index in {folder} was built with other settings ({found}) than now ({settings}). {_REBUILD}"
-        )
-    try:
-        return edge.EdgeShard.load(str(shard))
-    except Exception as error:
-        raise IndexCorrupt(f"The search index in {folder} cannot be read: {error}. {_REBUILD}") from error
-
-
-def _create_shard(folder: Path, settings: Mapping[str, object], dimensions: int) -> None:
-    """Create an empty index beside its final place and move it there whole, so that a crash leaves none or all."""
-    import qdrant_edge as edge
-
-    unfinished = folder / "shard.new"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    config = edge.EdgeConfig(
-        vectors={
-            DENSE: edge.EdgeVectorParams(
-                size=dimensions,
-                distance=edge.Distance.Cosine,
-                datatype=edge.VectorStorageDatatype.Float16,
-            )
-        },
-        sparse_vectors={KEYWORD: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        # In kilobytes of vectors: below about 13,000 chunks, in all or after the filter, every vector is compared.
-        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=10_000, default_segment_number=1),
-        # The document's number is read for every hit; from cold storage that took longer than the search.
-        payload_memory=edge.Memory.Cached,
-    )
-    try:
-        shard = edge.EdgeShard.create(str(unfinished), config)
-        # Before the first point: the search graph is built with the filters in mind only if they are declared first.
-        for key in PAYLOAD_KEYS:
-            params = edge.IntegerIndexParams(
-                lookup=True, range=False, enable_hnsw=key in ("source", "policy")
-            )
-            shard.update(edge.UpdateOperation.create_field_index(key, params))
-        shard.flush()
-        shard.close()
-    except Exception as error:
-        raise IndexUnavailable(f"The search index cannot be created in {folder}: {error}") from error
-    (folder / "index.json").write_text(json.dumps(settings))
-    unfinished.rename(folder / "shard")
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _point(point: IndexPoint, dimensions: int) -> qdrant_edge.Point:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
+from ingestion.index.shard import remains
 from ingestion.index.types import IndexBusy
 
 
@@ -37,9 +38,8 @@ def erase(folder: Path) -> None:
     Raises IndexBusy when a process has it open.
     """
     with hold(folder):
-        for name in ("shard", "shard.new", "index.json"):
-            target = folder / name
-            if target.is_dir():
-                shutil.rmtree(target)
+        for path in remains(folder):
+            if path.is_dir():
+                shutil.rmtree(path)
             else:
-                target.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)

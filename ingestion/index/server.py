@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ingestion.index.edge import (
-    DENSE,
-    KEYWORD,
     NARROW,
     WIDE,
     checked_vector,
@@ -25,6 +23,7 @@ from ingestion.index.edge import (
     keyword_query,
     payload_of,
 )
+from ingestion.index.shard import DENSE, KEYWORD
 from ingestion.index.types import (
     PAYLOAD_KEYS,
     ChunkScores,

@@ -6,7 +6,7 @@ what a viewer may find; `retrieval.gate` asks the database again before any text
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -48,8 +48,7 @@ class IndexPoint:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """What the index holds about one chunk, for comparison with the database."""
 
     chunk: int
@@ -57,6 +56,14 @@ class IndexEntry:
     source: int
     policy: int
     superseded: int
+
+
+def every_entry(page: Callable[[int], Sequence[IndexEntry]]) -> Iterator[IndexEntry]:
+    """Yield all entries, read through `page`: the next ones above a chunk, in order of chunk, and none at the end."""
+    after = -1
+    while entries := page(after):
+        yield from entries
+        after = entries[-1].chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,7 @@ ASIDE_WEIGHT = 0.2
 """Weight of a word that only the conversation before a question holds. Flat from 0.1 to 0.3 on mtrag's follow-ups."""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexHit:
+class IndexHit(NamedTuple):
     """A chunk that one retriever found, with that retriever's own score."""
 
     chunk: int
@@ -120,8 +126,7 @@ class IndexHit:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class IndexHits:
+class IndexHits(NamedTuple):
     """What the two retrievers found, each list best first.
 
     Dense scores are cosines in [-1, 1]. Keyword scores are BM25 sums above 0, with term statistics taken over the
@@ -132,8 +137,7 @@ class IndexHits:
     keyword: tuple[IndexHit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkScores:
+class ChunkScores(NamedTuple):
     """Both scores of one chunk; `keyword` is 0 when the chunk shares no term with the question."""
 
     dense: float

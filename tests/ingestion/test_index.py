@@ -1,5 +1,6 @@
 """The contract of the index, held by the engine in a folder and by the one on a server alike."""
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from ingestion.index.edge import EdgeIndex
 from ingestion.index.folder import erase
+from ingestion.index.process import IndexProcess
+from ingestion.index.remote import RemoteIndex
 from ingestion.index.server import ServerIndex
 from ingestion.index.types import (
     ASIDE_WEIGHT,
@@ -307,7 +310,7 @@ class TestEdgeIndex(IndexContract):
         import qdrant_edge as edge
 
         assert isinstance(index, EdgeIndex)
-        records, _ = index._shard.scroll(edge.ScrollRequest(limit=10, with_payload=True))
+        records, _ = index._shard.engine.scroll(edge.ScrollRequest(limit=10, with_payload=True))
         return [dict(record.payload or {}) for record in records]
 
     def test_what_was_flushed_is_there_after_opening_again(self, folder: Path) -> None:
@@ -378,6 +381,29 @@ class TestEdgeIndex(IndexContract):
         with pytest.raises(IndexBusy):
             erase(folder)
         index.close()
+
+
+class TestIndexProcess(IndexContract):
+    @pytest.fixture
+    def index(self, folder: Path) -> Iterator[VectorIndex]:
+        process = IndexProcess(folder, dimensions=384, model="all-MiniLM-L6-v2")
+        process.wait()
+        index = RemoteIndex(folder)
+        yield index
+        index.close()
+        process.stop()
+
+    def payloads(self, index: VectorIndex) -> list[dict[str, object]]:
+        import qdrant_edge as edge
+
+        assert isinstance(index, RemoteIndex)
+        index.flush()
+        copy = index._folder.with_name("copy")
+        shutil.copytree(index._folder, copy)
+        opened = EdgeIndex(copy)
+        records, _ = opened._shard.engine.scroll(edge.ScrollRequest(limit=10, with_payload=True))
+        opened.close()
+        return [dict(record.payload or {}) for record in records]
 
 
 @pytest.mark.filterwarnings("ignore:Payload indexes have no effect")

@@ -1,0 +1,233 @@
+"""The engine's folder: opening it, creating it, and building its search graph without stopping the searches.
+
+The engine holds Python's interpreter lock from the first to the last moment of building a graph, half a minute for
+100,000 chunks; in this process nothing at all would answer meanwhile. So a graph is built by a process of its own, on
+a copy of the folder, and the copy takes the place of what it was copied from in one step. Nothing is written
+meanwhile. Wherever this is cut off, the folder that is named in `current` is whole, and others are cleared away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingestion import durable
+from ingestion.index.types import PAYLOAD_KEYS, IndexCorrupt, IndexUnavailable
+
+if TYPE_CHECKING:
+    import qdrant_edge
+
+log = logging.getLogger(__name__)
+
+DENSE = "dense"
+KEYWORD = "keyword"
+
+GRAPH_FROM = 14_000
+"""Chunks added or removed since the last graph from which the next is built. The engine makes none below 13,333, where
+comparing every vector takes 3 ms."""
+
+_LAYOUT = 1
+_FIRST = "shard"
+_CURRENT = "current"
+_GRAPH = "graph.json"
+_REBUILD = "Run `manage.py reindex`, which builds it again from the database."
+
+
+class Shard:
+    """The engine on one folder. Searching needs no lock; whoever writes or optimizes keeps others from writing."""
+
+    def __init__(self, folder: Path, dimensions: int, model: str, weighing: list[float]) -> None:
+        """Open what is in the folder, or create it there. Raises IndexCorrupt when it cannot be used."""
+        self._folder = folder
+        settings = {"layout": _LAYOUT, "dimensions": dimensions, "model": model, "keyword": weighing}
+        if not current(folder).exists():
+            _create(folder, settings, dimensions)
+        _check(folder, settings)
+        self.engine = _load(current(folder), folder)
+        _clear(folder)
+        # What changed before this process opened the folder is not known; how many there were at the last graph is.
+        self._changed = abs(self._points() - _points_with_graph(folder))
+
+    def update(self, operation: qdrant_edge.UpdateOperation, *, added: int) -> None:
+        """Carry out one change that puts in so many chunks, new ones or in place of old ones."""
+        before = self._points()
+        self.engine.update(operation)
+        self._changed += max(added, before - self._points())
+
+    def optimize(self) -> None:
+        """Build the search graph beside the searches, if enough has changed since the last one.
+
+        Raises IndexUnavailable when it could not be done; nothing is lost then, and searches are only slower.
+        """
+        if self._changed < GRAPH_FROM:
+            return
+        self.engine.flush()
+        before = current(self._folder)
+        built = self._folder / f"{_FIRST}.{_number(before) + 1}"
+        shutil.rmtree(built, ignore_errors=True)
+        try:
+            shutil.copytree(before, built)
+            _optimize_elsewhere(built)
+            engine = _load(built, self._folder)
+        except BaseException:
+            shutil.rmtree(built, ignore_errors=True)
+            raise
+        durable.write(self._folder / _CURRENT, built.name)
+        # Searches that are at it keep the old engine alive until they are through.
+        self.engine = engine
+        self._changed = 0
+        durable.write(self._folder / _GRAPH, json.dumps({"points": self._points()}))
+        shutil.rmtree(before, ignore_errors=True)
+
+    def close(self) -> None:
+        """Write everything down and release the engine."""
+        self.engine.flush()
+        self.engine.close()
+
+    def _points(self) -> int:
+        return self.engine.info().points_count
+
+
+def current(folder: Path) -> Path:
+    """Return the engine's own folder, which may not exist yet."""
+    try:
+        return folder / (folder / _CURRENT).read_text().strip()
+    except FileNotFoundError:
+        return folder / _FIRST
+
+
+def remains(folder: Path) -> list[Path]:
+    """Return everything that belongs to the index in a folder: files, and the engine's folders old and new."""
+    names = ("index.json", _CURRENT, _GRAPH)
+    return [*folder.glob(f"{_FIRST}*"), *(path for name in names if (path := folder / name).exists())]
+
+
+def _number(shard: Path) -> int:
+    _, _, number = shard.name.partition(".")
+    return int(number) if number.isdecimal() else 0
+
+
+def _clear(folder: Path) -> None:
+    """Remove the engine's folders other than the current one: copies that were cut off, or replaced ones."""
+    kept = current(folder)
+    for path in folder.glob(f"{_FIRST}*"):
+        if path != kept:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _points_with_graph(folder: Path) -> int:
+    try:
+        return int(json.loads((folder / _GRAPH).read_text())["points"])
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning(
+            "%s cannot be read, so the search graph will be built once more: %s", folder / _GRAPH, error
+        )
+        return 0
+
+
+def _check(folder: Path, settings: Mapping[str, object]) -> None:
+    try:
+        found = json.loads((folder / "index.json").read_text())
+    except (OSError, ValueError) as error:
+        raise IndexCorrupt(
+            f"The search index in {folder} does not say how it was built. {_REBUILD}"
+        ) from error
+    if found != settings:
+        raise IndexCorrupt(
+            f"The search index in {folder} was built with other settings ({found}) than now ({settings}). {_REBUILD}"
+        )
+
+
+def _load(shard: Path, folder: Path) -> qdrant_edge.EdgeShard:
+    import qdrant_edge as edge
+
+    try:
+        return edge.EdgeShard.load(str(shard))
+    except Exception as error:
+        raise IndexCorrupt(f"The search index in {folder} cannot be read: {error}. {_REBUILD}") from error
+
+
+def _create(folder: Path, settings: Mapping[str, object], dimensions: int) -> None:
+    """Create an empty index beside its final place and move it there whole, so that a crash leaves none or all."""
+    import qdrant_edge as edge
+
+    unfinished = folder / f"{_FIRST}.new"
+    for path in (unfinished, folder / _CURRENT, folder / _GRAPH):
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    config = edge.EdgeConfig(
+        vectors={
+            DENSE: edge.EdgeVectorParams(
+                size=dimensions,
+                distance=edge.Distance.Cosine,
+                datatype=edge.VectorStorageDatatype.Float16,
+            )
+        },
+        sparse_vectors={KEYWORD: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        # In kilobytes of vectors: below about 13,000 chunks, in all or after the filter, every vector is compared.
+        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=10_000, default_segment_number=1),
+        # The document's number is read for every hit; from cold storage that took longer than the search.
+        payload_memory=edge.Memory.Cached,
+    )
+    try:
+        shard = edge.EdgeShard.create(str(unfinished), config)
+        # Before the first point: the search graph is built with the filters in mind only if they are declared first.
+        for key in PAYLOAD_KEYS:
+            params = edge.IntegerIndexParams(
+                lookup=True, range=False, enable_hnsw=key in ("source", "policy")
+            )
+            shard.update(edge.UpdateOperation.create_field_index(key, params))
+        shard.flush()
+        shard.close()
+    except Exception as error:
+        raise IndexUnavailable(f"The search index cannot be created in {folder}: {error}") from error
+    (folder / "index.json").write_text(json.dumps(settings))
+    unfinished.rename(folder / _FIRST)
+    durable.sync(folder)
+
+
+# --- In a process of its own --------------------------------------------------------------------------------------
+
+
+def _optimize_elsewhere(shard: Path) -> None:
+    done = subprocess.run(  # noqa: S603  # our own module, no shell
+        [sys.executable, "-m", "ingestion.index.shard", str(shard)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise IndexUnavailable(f"The search graph could not be built: {said[0]}")
+
+
+def _die_with_parent() -> None:
+    """End when the process that asked for the graph ends; nobody would take what is built. On Linux only."""
+    import ctypes
+    import signal
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _main(shard: str) -> None:
+    import qdrant_edge as edge
+
+    _die_with_parent()
+    os.nice(5)
+    engine = edge.EdgeShard.load(shard)
+    engine.optimize()
+    engine.flush()
+    engine.close()
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
