@@ -7,10 +7,11 @@ was shown can be proved, and a process that dies leaves a record up to its last 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db import connection, connections, transaction
@@ -20,10 +21,12 @@ from accounts.audit import By, record
 from accounts.models import User
 from accounts.viewer import viewer_of
 from assistant import trace
-from assistant.models import Answer, Question
+from assistant.models import Answer, Question, TraceStep
+from assistant.processes import ProcessDied, Processes, say
 from assistant.types import NotAskable, VerifiedAnswer
-from ingestion.embedding import EmbeddingUnavailable
-from ingestion.index.types import IndexBusy, IndexUnavailable
+from ingestion.embedding import EmbeddingUnavailable, embedder
+from ingestion.index import get_index
+from ingestion.index.types import IndexBusy, IndexFailure, IndexUnavailable
 from retrieval.types import Step
 
 log = logging.getLogger(__name__)
@@ -69,6 +72,13 @@ def listen(question_id: int, wake: Callable[[], None]) -> Callable[[], None]:
 
 
 def _tell(question_id: int) -> None:
+    if say(question_id):
+        return  # who listens, listens in the process that this one works for
+    hear(question_id)
+
+
+def hear(question_id: int) -> None:
+    """Wake whoever listens to a question in this process."""
     with _listeners_lock:
         waiting = tuple(_listeners.get(question_id, ()))
     for wake in waiting:
@@ -82,9 +92,40 @@ _futures_lock = threading.Lock()
 _heart: threading.Thread | None = None
 
 
+_processes: Processes | None = None
+_taken_up_again: set[int] = set()
+"""Questions whose process died: what kills one process must not kill every other."""
+
+
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="answering")
+
+
+@contextmanager
+def answering_elsewhere(processes: Processes | None) -> Iterator[None]:
+    """Have questions answered by processes of their own until the block ends; None leaves them to threads of this one."""
+    global _processes
+    _processes = processes
+    try:
+        yield
+    finally:
+        _processes = None
+        if processes is not None:
+            processes.close()
+
+
+def warm() -> None:
+    """Use the models and the index once, so that the first question does not wait for them."""
+    from assistant.answering.reader import Page, read
+
+    question = "Which documents may I read?"
+    try:
+        embedder().embed_query(question)
+        read(question, [Page("", question, ((0, len(question)),))])
+        get_index().count()
+    except (EmbeddingUnavailable, IndexFailure) as error:
+        log.error("%s", error)
 
 
 def start(question_id: int) -> None:
@@ -92,8 +133,12 @@ def start(question_id: int) -> None:
     with _futures_lock:
         if question_id in _futures:
             return
-        _futures[question_id] = _pool().submit(_run_in_thread, question_id)
+        if _processes is None:
+            _futures[question_id] = future = _pool().submit(_run_in_thread, question_id)
+        else:
+            _futures[question_id] = future = _processes.submit(run, question_id)
         _start_heart()
+    future.add_done_callback(partial(_ended, question_id))
 
 
 def wait(question_id: int, seconds: float | None = None) -> None:
@@ -109,8 +154,30 @@ def _run_in_thread(question_id: int) -> None:
         run(question_id)
     finally:
         connections.close_all()
-        with _futures_lock:
-            _futures.pop(question_id, None)
+
+
+def _ended(question_id: int, future: "Future[None]") -> None:
+    with _futures_lock:
+        _futures.pop(question_id, None)
+    if future.cancelled() or future.exception() is None:
+        return
+    try:
+        log.error("Question %d was left unanswered: %s", question_id, future.exception())
+        if isinstance(future.exception(), ProcessDied):
+            _take_up_again(Question.objects.get(pk=question_id))
+    finally:
+        connections.close_all()
+
+
+def _take_up_again(question: Question) -> None:
+    """Answer a question after all whose process died before it did anything; close one that was begun."""
+    with _futures_lock:
+        is_first = question.pk not in _taken_up_again
+        _taken_up_again.add(question.pk)
+    if is_first and not TraceStep.objects.filter(question_id=question.pk).exists():
+        start(question.pk)
+    else:
+        _interrupt(question)
 
 
 def _start_heart() -> None:

@@ -59,12 +59,20 @@ class Contender:
         return {"chunks": Chunk.objects.count()}
 
     def search(self, asked: Answer) -> Answer:
-        """Return the document of each ranked chunk, best first."""
+        """Return the document of each ranked chunk, best first.
+
+        Nobody is there to answer a question back, so what would be asked back is searched for as it was typed.
+        """
+        from retrieval.options import Options
         from retrieval.orchestrator import retrieve
 
         if self._viewer is None:
             raise SystemExit("A search came before the documents.")
-        values = {step.name: step.value for step in retrieve(str(asked["query"]), (), self._viewer)}
+        query = str(asked["query"])
+        values = {step.name: step.value for step in retrieve(query, (), self._viewer)}
+        if "rerank" not in values:
+            as_typed = Options.parse("planning=off")
+            values = {step.name: step.value for step in retrieve(query, (), self._viewer, options=as_typed)}
         return {
             "documents": [self._ids[item.passage.document] for item in values["rerank"][: int(asked["k"])]]
         }

@@ -43,11 +43,24 @@ class Server:
     process: subprocess.Popen[bytes]
     seconds_to_answer: float
 
-    def resident_mib(self) -> tuple[float, float]:
-        """Return resident memory now and at its peak, in MiB, of the serving process alone."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        now, peak = (int(re.search(rf"{key}:\s+(\d+)", status)[1]) / 1024 for key in ("VmRSS", "VmHWM"))  # type: ignore[index]
-        return now, peak
+    def resident_mib(self) -> dict[str, float]:
+        """Return resident memory in MiB by process, what several share counted in equal parts (PSS on Linux)."""
+        found: dict[str, float] = {}
+        for pid, command in ((self.process.pid, "manage.py serve"), *children(self.process.pid).items()):
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            pss = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
+            name = next((part for part in ("forkserver", "index.process") if part in command), "web server")
+            found[name] = found.get(name, 0.0) + (int(pss[1]) / 1024 if pss else 0.0)
+        return found
+
+
+def children(pid: int) -> dict[int, str]:
+    """Return the processes under a process, with their command lines."""
+    found: dict[int, str] = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        found |= {int(child): line, **children(int(child))}
+    return found
 
 
 @contextmanager

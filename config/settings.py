@@ -206,10 +206,16 @@ PURGE_AFTER_DAYS = env.number("FOOTNOTE_PURGE_AFTER_DAYS", 30)
 
 # --- Asking. ------------------------------------------------------------------------------------------------------
 MAX_QUESTION_CHARACTERS = env.number("FOOTNOTE_MAX_QUESTION_CHARACTERS", 4000)
+# `manage.py serve` answers in so many processes of their own, one core each; 0 answers in threads of the web server.
+ANSWERING_PROCESSES = env.number("FOOTNOTE_ANSWERING_PROCESSES", min(env.cores(), 4))
 # How retrieval works, where it differs from the defaults, such as "reranking=cross-encoder" (docs/retrieval.md).
 RETRIEVAL = env.text("FOOTNOTE_RETRIEVAL")
 EMBEDDING_MODEL = env.text("FOOTNOTE_EMBEDDING_MODEL", "all-MiniLM-L6-v2")
 RERANK_MODEL = env.text("FOOTNOTE_RERANK_MODEL")
+# A small learned model beside the rules that choose sentences and refuse (docs/retrieval.md).
+READER = env.text("FOOTNOTE_READER", "off")
+if READER not in {"on", "off"}:
+    raise ImproperlyConfigured("FOOTNOTE_READER must be on or off.")
 
 # --- A language model, behind any OpenAI-compatible server. Without one the product works by its rules. ------------
 MODEL_URL = env.text("FOOTNOTE_MODEL_URL")

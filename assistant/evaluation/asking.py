@@ -128,15 +128,15 @@ def documents_in(value: object) -> Iterator[int]:
     """Yield the documents that a stage's value speaks of. What the gate kept back is not handed out: it is left out."""
     if isinstance(value, Withheld):
         return
+    document = getattr(value, "document", None)
+    if isinstance(document, int):
+        yield document
     if isinstance(value, Mapping):
         yield from documents_in(tuple(value.values()))
     elif isinstance(value, tuple | list | set | frozenset):
         for part in value:
             yield from documents_in(part)
     elif is_dataclass(value):
-        document = getattr(value, "document", None)
-        if isinstance(document, int):
-            yield document
         for each in fields(value):
             part = getattr(value, each.name)
             if is_dataclass(part) or isinstance(part, tuple | list | set | frozenset | Mapping):

@@ -160,6 +160,33 @@ def test_a_finished_question_is_not_answered_twice(indexed: World) -> None:
     assert TraceStep.objects.count() == steps
 
 
+def test_a_question_whose_process_died_before_it_began_is_taken_up_again_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = actions.ask(by=By.user(world.alice), user=world.alice, conversation=None, text=TRAVEL)
+    started: list[int] = []
+    monkeypatch.setattr(runner, "start", started.append)
+    monkeypatch.setattr(runner, "_taken_up_again", set())
+    runner._take_up_again(question)
+    question.refresh_from_db()
+    assert (started, question.state) == ([question.pk], Question.State.RUNNING)
+    runner._take_up_again(question)
+    question.refresh_from_db()
+    assert (started, question.state) == ([question.pk], Question.State.INTERRUPTED)
+
+
+def test_a_question_whose_process_died_in_the_middle_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = make_question(world.alice, TRAVEL)
+    monkeypatch.setattr(runner, "start", lambda pk: pytest.fail(f"{pk} was begun again"))
+    monkeypatch.setattr(runner, "_taken_up_again", set())
+    runner._take_up_again(question)
+    question.refresh_from_db()
+    assert question.state == Question.State.INTERRUPTED
+    assert last_event().type == "question.interrupted"
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_questions_are_answered_in_threads_of_their_own(index_of_its_own: None, settings: Settings) -> None:

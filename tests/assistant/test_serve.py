@@ -1,4 +1,4 @@
-"""`manage.py serve` as people use it: one process, started, asked, told to stop."""
+"""`manage.py serve` as people use it: started, asked, told to stop, and killed in every part."""
 
 import os
 import re
@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from benchmarks.server import PASSWORD, Person, Server, children
+from tests.ingestion.test_index_process import eventually, is_running
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 # Waiting for another process: generous, because it only matters when something is broken.
@@ -31,6 +34,14 @@ by = By.system("tests")
 source = actions.connect_source(by=by, kind="folder", name="Shelf", path=sys.argv[1], rule=Rule.of({"everyone"}))
 run = actions.request_sync(by=by, source=source)
 SyncRun.objects.update(state="running", heartbeat_at=timezone.now(), started_at=timezone.now())
+"""
+
+SOMEBODY = f"""
+import django; django.setup()
+from accounts.models import User
+somebody = User(email="somebody@example.org", name="Somebody")
+somebody.set_password("{PASSWORD}")
+somebody.save()
 """
 
 HOW_IT_WENT = """
@@ -154,3 +165,44 @@ def test_a_port_in_use_is_a_sentence(served: Served) -> None:
     assert done.returncode == 1
     assert f"Port {port} on 127.0.0.1 is in use" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+QUESTION = "How much may a hotel cost?"
+
+
+@pytest.mark.slow
+def test_questions_are_answered_whatever_part_of_the_server_is_killed(served: Served) -> None:
+    assert served.python("-c", LEFT_BEHIND, str(served.shelf)).returncode == 0
+    assert served.python("-c", SOMEBODY).returncode == 0
+    address = served.start()
+    eventually(lambda: served.python("-c", HOW_IT_WENT).stdout == "finished 1\n")
+    assert served.process is not None
+    person = Person(Server(address, served.process, 0.0), "somebody@example.org")
+
+    def is_answered() -> bool:
+        answer = person.ask(QUESTION).answer
+        return bool(answer["state"] == "answered" and "140 euros" in str(answer))
+
+    assert is_answered()
+    parts = children(served.process.pid)
+    (index,) = [pid for pid, line in parts.items() if "ingestion.index.process" in line]
+    forked = [pid for pid, line in parts.items() if "forkserver" in line]
+    server_of_forks = next(pid for pid in forked if set(forked) - {pid} <= set(children(pid)))
+    answering = set(forked) - {server_of_forks}
+    assert answering
+
+    os.kill(index, signal.SIGKILL)
+    assert is_answered()  # it waits for the next index process, which is there in a second or two
+    for pid in answering:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not any(is_running(pid) for pid in answering))
+    assert is_answered()
+
+    # Beside the server that is running, from the command line, through the same index.
+    beside = served.python("manage.py", "ask", QUESTION, "--as", "somebody@example.org")
+    assert beside.returncode == 0, beside.stderr
+    assert "140 euros" in beside.stdout
+
+    parts = children(served.process.pid)
+    served.stop(signal.SIGKILL)
+    eventually(lambda: not any(is_running(pid) for pid in parts))

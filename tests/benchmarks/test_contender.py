@@ -30,15 +30,18 @@ def test_the_contender_takes_documents_and_answers_searches_line_by_line(tmp_pat
         {"op": "ingest", "documents": str(corpus)},
         {"op": "search", "query": "How much may a hotel cost a night?", "k": 50},
         {"op": "search", "query": "When is soup served?", "k": 1},
+        {"op": "search", "query": "When is it served?", "k": 50},
         {"op": "stats"},
     )
     assert done.returncode == 0, done.stderr
     # Nothing but answers may stand on standard output, one for each line asked.
-    ingested, hotel, soup, stats = (json.loads(line) for line in done.stdout.splitlines())
+    ingested, hotel, soup, asked_back, stats = (json.loads(line) for line in done.stdout.splitlines())
     assert ingested == {"chunks": 3}
     assert hotel["documents"][0] == "travel"
     assert set(hotel["documents"]) <= {"travel", "bonus", "7"}
     assert soup["documents"] == ["7"]
+    # A person would be asked what "it" is; nobody is here to say, so the words are searched for as they are.
+    assert asked_back["documents"][0] == "7"
     assert stats["peak_rss_mib"] > 100
     assert stats["versions"]["qdrant-edge-py"]
 

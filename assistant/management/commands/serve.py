@@ -1,4 +1,4 @@
-"""Run Footnote: web server, worker, schedule and index in one process."""
+"""Run Footnote: the web server with worker and schedule, the index, and what answers, each in processes of its own."""
 
 import errno
 import os
@@ -6,6 +6,9 @@ import signal
 import socket
 import threading
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -18,19 +21,24 @@ from django.db.migrations.executor import MigrationExecutor
 
 from assistant import demo, runner
 from assistant.golden import running
+from assistant.processes import Processes
 from assistant.serving import TaskThreads
 from ingestion import outbox, pipeline, schedule
 from ingestion.data_folder import DataFolderBusy, alone_on_data_folder
-from ingestion.embedding import EmbeddingUnavailable, embedder
-from ingestion.index import close_index, get_index
+from ingestion.embedding import EmbeddingUnavailable
+from ingestion.index import close_index, dimensions, finish_swap, get_index, model_name
+from ingestion.index.process import IndexProcess
 from ingestion.index.types import IndexFailure
 
 STOP_SECONDS = 8.0
 """How long running tasks get to reach a good place to stop. All they do survives being cut off anyway."""
 
+WAITING_FOR_A_MODEL = 4
+"""Answers one process works on at a time where a language model writes them: it waits most of the time."""
+
 
 class Command(BaseCommand):
-    help = "Run Footnote: web server, worker, schedule and index in one process."
+    help = "Run Footnote: web server, worker, schedule, index and what answers questions."
     requires_system_checks = ["models"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -54,10 +62,11 @@ class Command(BaseCommand):
             raise SystemExit(0)
 
     def _serve(self, host: str, port: int) -> None:
-        bring_database_up_to_date(self)
-        with _listening(host, port) as listener:
-            index = get_index()
-            expected, held = outbox.expected_chunks().count(), index.count()
+        with _listening(host, port) as listener, index_served() as index, _answering() as processes:
+            bring_database_up_to_date(self)
+            if index is not None:
+                index.wait()
+            expected, held = outbox.expected_chunks().count(), get_index().count()
             tasks = None
             if settings.TASKS_IN_PROCESS:
                 schedule.take_up_after_restart()
@@ -80,17 +89,12 @@ class Command(BaseCommand):
             )  # fmt: skip
             if tasks is not None:
                 tasks.start()
-            threading.Thread(target=self._warm, name="warm", daemon=True).start()
+            if processes is None:
+                threading.Thread(target=runner.warm, name="warm", daemon=True).start()
             try:
                 self._server.run(sockets=[listener])
             finally:
-                self._stop(tasks)
-
-    def _stop(self, tasks: TaskThreads | None) -> None:
-        pipeline.stopping.set()
-        self.stdout.write("Stopping …")
-        is_done = tasks is None or tasks.stop(STOP_SECONDS)
-        close_index()
+                is_done = self._stop(tasks)
         self.stdout.write("Footnote has stopped.")
         if not is_done:
             # A file is still being read in a thread that nothing can interrupt. The run it belongs to is taken up
@@ -98,12 +102,13 @@ class Command(BaseCommand):
             self.stdout.flush()
             os._exit(0)
 
-    def _warm(self) -> None:
-        """Load the embedding model now, so that the first question does not wait for it."""
-        try:
-            embedder().embed_query("Which documents may I read?")
-        except EmbeddingUnavailable as error:
-            self.stderr.write(self.style.ERROR(str(error)))
+    def _stop(self, tasks: TaskThreads | None) -> bool:
+        """Let the tasks come to an end; return whether they did."""
+        pipeline.stopping.set()
+        self.stdout.write("Stopping …")
+        is_done = tasks is None or tasks.stop(STOP_SECONDS)
+        close_index()
+        return is_done
 
     def _greet(self, host: str, port: int) -> None:
         shown = "localhost" if host in {"0.0.0.0", "::", "127.0.0.1"} else host  # noqa: S104 - only compared
@@ -118,6 +123,33 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {person.email:<{width}}  {who:<{names}}  {person.reads}")
         self.stdout.write("\nStop it with Ctrl-C.\n")
         self.stdout.flush()
+
+
+@contextmanager
+def index_served() -> Iterator[IndexProcess | None]:
+    """Have the embedded index served by a process of its own; nothing is done where a Qdrant server has the index."""
+    if settings.QDRANT_URL:
+        yield None
+        return
+    folder = Path(settings.INDEX_DIR)
+    finish_swap(folder)
+    index = IndexProcess(folder, dimensions=dimensions(), model=model_name())
+    try:
+        yield index
+    finally:
+        index.stop()
+
+
+@contextmanager
+def _answering() -> Iterator[Processes | None]:
+    processes = None
+    if settings.ANSWERING_PROCESSES > 0:
+        at_once = WAITING_FOR_A_MODEL if settings.MODEL_URL else 1
+        processes = Processes(
+            settings.ANSWERING_PROCESSES, at_once=at_once, heard=runner.hear, first=runner.warm
+        )
+    with runner.answering_elsewhere(processes):
+        yield processes
 
 
 def bring_database_up_to_date(command: BaseCommand) -> None:

@@ -1,0 +1,34 @@
+"""What answering needs, loaded by being imported: once, in the process that answering processes are forked from.
+
+Nothing here may start a thread: a fork copies none, and would wait for them for ever.
+"""
+
+import logging
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+import torch  # noqa: E402
+
+# One core to a process; and one thread makes none that a fork would lose.
+torch.set_num_threads(1)
+
+from assistant import pipeline, runner, writing  # noqa: E402, F401
+from assistant.answering import extractive  # noqa: E402, F401
+from ingestion.chunking import count_tokens, split_sentences  # noqa: E402
+from ingestion.embedding import EmbeddingUnavailable, embedder  # noqa: E402
+from retrieval import orchestrator  # noqa: E402, F401
+from retrieval.words import stem  # noqa: E402
+
+# What these read from files is read once.
+split_sentences("Loaded once. For all.")
+count_tokens("Loaded.")
+stem("loaded")
+try:
+    _ = embedder().dimensions
+except EmbeddingUnavailable as error:
+    # Said again, to the person who asks, by whoever uses it.
+    logging.getLogger(__name__).error("%s", error)
