@@ -7,7 +7,8 @@ what was asked at all.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assistant.answering.scoring import Embed, Scored, score_sentences
+from assistant.answering.reader import Read, read, readings_of
+from assistant.answering.scoring import Embed, Scored, odds_of, score_sentences
 from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, sentences_of
 from assistant.answering.stated import Verdict, judge, unsaid
 from assistant.answering.vectors import vectors_of
@@ -28,6 +29,13 @@ SCARCE = 0.35
 """Below this share of the question's telling words a doubtful sentence is taken to speak of something else."""
 DOUBTFUL = 0.45
 """Below this it is in doubt that the best sentence states what was asked: scarce words then speak of something else."""
+UNSTATED = 0.08
+UNNAMED = 0.15
+STATED = 0.2
+"""Where passages were read: below the first nothing states what was asked, below the second neither does what lacks a name
+or a number of the question; from the third on it is stated, whatever the features say."""
+PAGES = 5
+"""Passages that the reader is given, the best by rank; of a question in parts each part has its share of them."""
 UNLIKELY = 0.34
 """Below this a name that is missing is missing, not written another way ("Catholic" for "Church of Rome")."""
 
@@ -47,17 +55,15 @@ class _Found:
         return max((verdict.stated for verdict in self.verdicts[:1]), default=0.0)
 
 
-def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of) -> Draft:
+def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: Read = read) -> Draft:
     """Return the sentences of the context that answer the plan's question, each as an exact quote, or a refusal.
 
-    `embed` gives texts their vectors (by default the product's own embedder).
+    `embed` gives texts their vectors (by default the product's own embedder), `reader` reads passages, or stands aside.
     Raises ingestion.embedding.EmbeddingUnavailable when there is no model to compare with.
     """
     sentences = sentences_of(context.ranked)
     parts = parts_of(plan)
-    found = [
-        _find(number, text, sentences, context, embed, is_whole=len(parts) == 1) for number, text in parts
-    ]
+    found = [_find(number, text, sentences, context, embed, reader, len(parts)) for number, text in parts]
     claims, places = _claims(found, sentences, context)
     considered = _considered(found, places, context)
     # The whole question comes first; where it was split, each part must be stated for all of it to be.
@@ -84,22 +90,30 @@ def parts_of(plan: Plan) -> list[tuple[int, str]]:
 
 
 def _find(
-    number: int, text: str, sentences: Sequence[Sentence], context: Context, embed: Embed, *, is_whole: bool
+    number: int,
+    text: str,
+    sentences: Sequence[Sentence],
+    context: Context,
+    embed: Embed,
+    reader: Read,
+    parts: int,
 ) -> _Found:
     ranked = context.ranked
     # A part is answered from what was found for it; where that is nothing, from everything.
     # Answered as one, a question takes what any search found.
     own = {
-        n for n, r in enumerate(ranked) if is_whole or not r.sub_queries or number in r.sub_queries or r.via
+        n for n, r in enumerate(ranked) if parts == 1 or not r.sub_queries or number in r.sub_queries or r.via
     }
+    weighed = [s for s in sentences if s.passage_number in own] or sentences
     scored = score_sentences(
         text,
-        [s for s in sentences if s.passage_number in own] or sentences,
+        weighed,
         [surroundings(entry) for entry in ranked],
         [entry.score for entry in ranked],
         context.rarity,
         context.unseen,
         embed,
+        readings_of(text, weighed, ranked, reader, max(1, PAGES // parts)),
     )
     verdicts = tuple(judge(text, entry, _neighbourhood(entry.sentence, ranked)) for entry in scored[:EACH])
     return _Found(number, text, tuple(scored), verdicts, _missing(text, scored, verdicts, context))
@@ -131,18 +145,25 @@ def _missing(
     first = verdicts[0]
     if all(verdict.is_denied for verdict in verdicts):
         return ("not",)
-    lacking = [verdict for verdict in verdicts if verdict.missing and verdict.stated < UNLIKELY]
+    if odds_of(scored[0]) is not None:
+        if first.stated >= STATED:
+            return None
+        if first.stated < (UNNAMED if first.missing else UNSTATED):
+            return first.missing or _unsaid_near(text, scored[0], context)
+    lacking = [verdict for verdict in verdicts if verdict.missing and verdict.by_features < UNLIKELY]
     if first.missing and len(lacking) == len(verdicts):
         return first.missing
-    is_elsewhere = first.stated < DOUBTFUL and scored[0].features.get("around", 0.0) < SCARCE
-    if first.stated < TOO_FAR or is_elsewhere:
-        entry = context.ranked[scored[0].sentence.passage_number]
-        telling = unsaid(
-            text, stems_of(f"{surroundings(entry)} {entry.passage.text}"), context.rarity, context.unseen
-        )
-        if telling:
-            return telling
+    is_elsewhere = first.by_features < DOUBTFUL and scored[0].features.get("around", 0.0) < SCARCE
+    if first.by_features < TOO_FAR or is_elsewhere:
+        return _unsaid_near(text, scored[0], context) or None
     return None
+
+
+def _unsaid_near(text: str, scored: Scored, context: Context) -> tuple[str, ...]:
+    """Return the question's telling words that the passage of a sentence does not hold."""
+    entry = context.ranked[scored.sentence.passage_number]
+    near = stems_of(f"{surroundings(entry)} {entry.passage.text}")
+    return unsaid(text, near, context.rarity, context.unseen)
 
 
 def _claims(

@@ -26,17 +26,24 @@ WEIGHTS: Mapping[str, float] = {
     "kind": 0.45,
     "rank": 1.2,
     "title": 0.5,
+    "reader": 2.0,
 }
 """meaning: cosine of question and sentence. wording: each question word held against its nearest word of the sentence.
 around: share of the question's telling words in the sentence, the one before it, and the titles. phrases: pairs of
 neighbouring question words that stand together. kind: the sentence holds a date, an amount, a name, as asked. rank: the
-passage's score in retrieval, relative to the best. title: share of the title's words that the question names."""
+passage's score in retrieval, relative to the best. title: share of the title's words that the question names. reader: how
+surely the sentence states the answer, says the model that read the passage; absent where none did."""
 
 TELLING = 1.0
 """From this weight on a word piece is telling: fewer than about a third of the sentences hold it."""
 
 EMBEDDED = 10
-"""Sentences that reach the model, the best by words alone: embedding is what an answer's time goes into."""
+"""Sentences that are embedded, the best by their words and by what the reader says: an answer's time goes into this."""
+
+UNREAD = -6.0
+"""Log odds of a sentence that the reader was not given: as of one that says little."""
+FLATTENED = 3.0
+"""Log odds are divided by this before they become a number in [0, 1], so that the sure differ from the very sure."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +84,13 @@ def score_sentences(
     weights: Mapping[str, float],
     unseen: float,
     embed: Embed,
+    readings: Mapping[tuple[int, int], float] | None = None,
 ) -> list[Scored]:
     """Return the sentences that were weighed, best first; equal scores keep their order.
 
     `titles` and `ranks` hold for each passage its title, with its headings on further lines, and its retrieval score; `weights` are the
-    rarities of stems and `unseen` that of a stem without one. At most EMBEDDED sentences are weighed.
+    rarities of stems and `unseen` that of a stem without one; `readings` the reader's log odds by a sentence's place, None
+    where nothing was read. At most EMBEDDED sentences are weighed.
     """
     ready = asked(question)
     best_rank = max(ranks, default=0.0) or 1.0
@@ -94,6 +103,8 @@ def score_sentences(
         features = _by_words(ready, sentence, title_stems[sentence.passage_number], weights, unseen)
         features["rank"] = max(0.0, ranks[sentence.passage_number] / best_rank)
         features["title"] = named[sentence.passage_number]
+        if readings is not None:
+            features["reader"] = 1.0 / (1.0 + math.exp(-readings.get(sentence.place, UNREAD) / FLATTENED))
         drafts.append(Scored(sentence, _sum(features), features))
     drafts.sort(key=_best_first)
     drafts = drafts[:EMBEDDED]
@@ -110,6 +121,12 @@ def score_sentences(
             features["wording"] = features["weakest"] = draft.features["coverage"]
         scored.append(Scored(draft.sentence, _sum(features), features))
     return sorted(scored, key=_best_first)
+
+
+def odds_of(scored: Scored) -> float | None:
+    """Return the log odds that the reader gave a sentence; None where it stood aside."""
+    sure = scored.features.get("reader")
+    return None if sure is None else FLATTENED * math.log(sure / (1.0 - sure))
 
 
 def _share(title: str, stems: Sequence[str]) -> float:
