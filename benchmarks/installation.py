@@ -234,8 +234,8 @@ def _write_documents(corpus: "Corpus", first: int, where: list[tuple[int, int]])
 def _write_index() -> tuple[float, float]:
     """Put every chunk into the index; return the seconds for that and for building the search structures."""
     from ingestion.index import close_index, get_index
+    from ingestion.indexing import point_of
     from ingestion.models import Chunk
-    from ingestion.outbox import point_of
 
     index = get_index()
     begun = time.perf_counter()

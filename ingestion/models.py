@@ -228,6 +228,8 @@ class Chunk(models.Model):
     # float16, so that a rebuilt index needs no model: 384 numbers are 768 bytes.
     embedding = models.BinaryField(null=True, blank=True)
     embedding_model = models.CharField(max_length=80, blank=True)
+    # One row per sentence, int8 (ingestion/sentences.py): 384 bytes each. Empty where the model gives none.
+    sentence_embeddings = models.BinaryField(null=True, blank=True)
     links = models.JSONField(
         default=list, help_text="names within the source of the documents that its words link to"
     )

@@ -8,29 +8,23 @@ point loses nothing and doing it twice does no harm.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
-import numpy as np
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from ingestion.chunking import embedding_text
-from ingestion.embedding import embedder
-from ingestion.index import get_index, model_name
-from ingestion.index.types import IndexFailure, IndexPoint, Vector
-from ingestion.models import Chunk, Document, DocumentVersion, SyncItem, SyncRun
-from ingestion.titles import short_title_key, title_key
+from ingestion.index import get_index
+from ingestion.index.types import IndexFailure
+from ingestion.indexing import index_versions
+from ingestion.models import Chunk, Document, DocumentVersion, SyncRun
 
 log = logging.getLogger(__name__)
 
 State = DocumentVersion.State
-
-SLICE_CHUNKS = 128
-"""Chunks embedded and indexed at a time, across documents. More gains no throughput and delays pausing."""
 
 STALE_SECONDS = 180
 """A running run without a sign of life for this long was cut off. Longer than listing the largest source takes."""
@@ -95,166 +89,6 @@ def optimize() -> None:
         get_index().optimize()
     except IndexFailure as error:
         log.warning("The index could not be optimized, searches may be slow: %s", error)
-
-
-# --- Into the index -----------------------------------------------------------------------------------------------
-
-
-def index_versions(version_ids: Sequence[int]) -> Iterator[list[int]]:
-    """Embed, index and show pending versions, slice by slice across documents.
-
-    Yields after each slice the ids of the versions that are finished with it: shown, or overtaken meanwhile.
-    """
-    upserted: dict[int, set[tuple[int, int, bool]]] = {}
-    for chunk_ids, finished in _slices(version_ids):
-        points = points_of(chunk_ids)
-        index = get_index()
-        index.upsert(points)
-        # Only what survives a crash may be called indexed.
-        index.flush()
-        for point in points:
-            written = (point.policy, point.source, bool(point.superseded))
-            upserted.setdefault(point.document, set()).add(written)
-        for version_id in finished:
-            _show(version_id, upserted)
-        yield finished
-
-
-def _slices(version_ids: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield (chunks, versions whose last chunk is among them), in the order of the versions given."""
-    chunks: list[int] = []
-    finished: list[int] = []
-    for version_id in version_ids:
-        ids = list(
-            Chunk.objects.filter(version_id=version_id).order_by("ordinal").values_list("pk", flat=True)
-        )
-        position = 0
-        while position < len(ids):
-            taken = ids[position : position + SLICE_CHUNKS - len(chunks)]
-            chunks.extend(taken)
-            position += len(taken)
-            if len(chunks) == SLICE_CHUNKS and position < len(ids):
-                yield chunks, finished
-                chunks, finished = [], []
-        finished.append(version_id)
-        if len(chunks) == SLICE_CHUNKS:
-            yield chunks, finished
-            chunks, finished = [], []
-    if chunks or finished:
-        yield chunks, finished
-
-
-def points_of(chunk_ids: Sequence[int]) -> list[IndexPoint]:
-    """Return the index points of chunks under their documents' rules as they are now, embedding what is not yet."""
-    rows = list(
-        Chunk.objects.filter(pk__in=chunk_ids).order_by("pk").select_related("version__document").defer(
-            "version__text", "version__sections"
-        )
-    )  # fmt: skip
-    embed_missing(rows)
-    return [point_of(chunk) for chunk in rows]
-
-
-def point_of(chunk: Chunk) -> IndexPoint:
-    """Return the index point of an embedded chunk whose version and document are loaded."""
-    document = chunk.version.document
-    # Before a version is shown, what it says of itself is not yet on its document.
-    is_shown = document.current_version_id == chunk.version_id
-    return IndexPoint(
-        chunk=chunk.pk,
-        document=document.pk,
-        source=document.source_id,
-        policy=document.policy_id,
-        superseded=int(document.is_superseded if is_shown else chunk.version.is_superseded),
-        vector=vector_of(chunk),
-        text=indexed_text(chunk),
-    )
-
-
-def indexed_text(chunk: Chunk) -> str:
-    """Return the text a chunk is embedded and indexed under: its version's title and its headings go before it."""
-    return embedding_text(chunk.version.title or chunk.version.document.title, chunk.headings, chunk.text)
-
-
-def vector_of(chunk: Chunk) -> Vector:
-    """Return the stored vector of an embedded chunk."""
-    return np.frombuffer(bytes(chunk.embedding or b""), dtype=np.float16).astype(np.float32)
-
-
-def is_embedded(chunk: Chunk) -> bool:
-    """Return whether a chunk has a vector of the model that is configured now."""
-    return chunk.embedding is not None and chunk.embedding_model == model_name()
-
-
-def embed_missing(chunks: Sequence[Chunk]) -> int:
-    """Embed the chunks that have no vector of the configured model, store the vectors, and return how many."""
-    missing = [chunk for chunk in chunks if not is_embedded(chunk)]
-    if not missing:
-        return 0
-    vectors = embedder().embed_passages([indexed_text(chunk) for chunk in missing])
-    name = model_name()
-    for chunk, vector in zip(missing, vectors, strict=True):
-        chunk.embedding = vector.astype(np.float16).tobytes()
-        chunk.embedding_model = name
-    with transaction.atomic():
-        Chunk.objects.bulk_update(missing, ["embedding", "embedding_model"], batch_size=100)
-    return len(missing)
-
-
-def _show(version_id: int, upserted: dict[int, set[tuple[int, int, bool]]]) -> None:
-    """Make an indexed version the one its document shows, and let the one before go, in one transaction."""
-    with transaction.atomic():
-        document_id = DocumentVersion.objects.values_list("document_id", flat=True).get(pk=version_id)
-        document = (
-            Document.objects.select_for_update(of=("self",)).select_related("source").get(pk=document_id)
-        )
-        version = DocumentVersion.objects.defer("text", "sections").get(pk=version_id)
-        is_gone = document.removed_at is not None or document.source.removed_at is not None
-        overtaken = document.versions.filter(number__gt=version.number, state=State.INDEXED).exists()
-        if version.state in {State.RETIRING, State.RETIRED} or is_gone or overtaken:
-            # Whatever this call has just put into the index has to leave it again.
-            _set_state(version, State.RETIRING)
-            _finish_items(
-                version, SyncItem.Outcome.SKIPPED, "removed", "It was removed before it was indexed."
-            )
-            return
-        if version.state == State.PENDING:
-            document.versions.filter(
-                state__in=[State.INDEXED, State.PENDING], number__lt=version.number
-            ).update(state=State.RETIRING)
-            _set_state(version, State.INDEXED)
-            document.current_version = version
-            document.title = version.title or document.title
-            document.title_key = title_key(document.title)
-            document.short_title_key = short_title_key(document.title)
-            document.author, document.dated = version.author, version.dated
-            document.is_superseded = version.is_superseded
-        now_true = (document.policy_id, document.source_id, document.is_superseded)
-        if upserted.pop(document.pk, set()) - {now_true}:
-            # The rule changed between the look and the write; the next delivery puts it right.
-            document.needs_index_update = True
-        document.save(
-            update_fields=[
-                "current_version", "title", "title_key", "short_title_key", "author", "dated", "is_superseded",
-                "needs_index_update",
-            ]
-        )  # fmt: skip
-        _finish_items(version, SyncItem.Outcome.DONE)
-
-
-def _finish_items(
-    version: DocumentVersion, outcome: SyncItem.Outcome, code: str = "", reason: str = ""
-) -> None:
-    waiting = SyncItem.objects.filter(version=version, outcome=SyncItem.Outcome.WAITING)
-    done: dict[str, object] = {"outcome": outcome, "finished_at": timezone.now()}
-    if code:
-        done |= {"code": code, "reason": reason}
-    waiting.update(**done)
-
-
-def _set_state(version: DocumentVersion, state: DocumentVersion.State) -> None:
-    version.state = state
-    version.save(update_fields=["state"])
 
 
 def _left_behind() -> QuerySet[DocumentVersion]:

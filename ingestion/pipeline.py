@@ -2,15 +2,15 @@
 
     list the source → per file: copy, parse, cut into chunks → commit → embed and index in slices → show → retire the old
 
-A file is read in a thread of its own while this one embeds what was read before, so parsing costs no time. All writing
-happens here. Everything that matters is a committed row: a run that is cut off anywhere goes on where it was.
+A file is read in a thread of its own, and what was read before is embedded in another, so neither waits for the other
+where there are cores. All writing happens here. Everything that matters is a committed row: a run that is cut off anywhere goes on where it was.
 """
 
 import logging
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -20,6 +20,7 @@ from ingestion import listing, outbox, storage
 from ingestion.claim import Claim, ClaimLost
 from ingestion.embedding import EmbeddingUnavailable
 from ingestion.index.types import IndexFailure
+from ingestion.indexing import Indexing
 from ingestion.models import DocumentVersion, SyncItem, SyncRun
 from ingestion.progress import progress_of
 from ingestion.reading import Read, read
@@ -51,7 +52,8 @@ def sync(run_id: int) -> Generator[SyncItem | None, None, None]:
         return
     run = SyncRun.objects.select_related("source").get(pk=run_id)
     try:
-        yield from _Syncing(run, claim).carry_out()
+        with Indexing() as indexing:
+            yield from _Syncing(run, claim, indexing).carry_out()
     except ClaimLost:
         return
     except GeneratorExit:
@@ -82,13 +84,12 @@ def carry_out(run_id: int) -> SyncRun:
 class _Syncing:
     """A run being carried out by the one who claimed it."""
 
-    def __init__(self, run: SyncRun, claim: Claim) -> None:
+    def __init__(self, run: SyncRun, claim: Claim, indexing: Indexing) -> None:
         self.run = run
         self.source = run.source
         self.claim = claim
         self._last_item = 0
-        self._unindexed: list[int] = []
-        self._unindexed_chunks = 0
+        self._indexing = indexing
 
     def carry_out(self) -> Iterator[SyncItem | None]:
         """List, remove, read and index; then close the run unless something was added to it meanwhile."""
@@ -100,10 +101,9 @@ class _Syncing:
         yield from self._update_index()
         while True:
             # Read before the cut-off, or by a run that waited for the index: not read again.
-            for version_id in self._read_already():
-                self._await_index(version_id)
+            yield from self._indexed(self._indexing.add(self._read_already()))
             yield from self._read_waiting()
-            yield from self._index_read()
+            yield from self._indexed(self._indexing.finish())
             yield from self._update_index()
             if self._finish():
                 return
@@ -124,9 +124,8 @@ class _Syncing:
                 yield from self._meanwhile(future)
                 settled = self._settle(item, future)
                 if settled.version is not None:
-                    self._await_index(settled.version, settled.chunks)
-                if self._unindexed_chunks >= outbox.SLICE_CHUNKS:
-                    yield from self._index_read()
+                    yield from self._indexed(self._indexing.add([settled.version]))
+                yield from self._indexed(self._indexing.written())
                 yield self._beat(settled.item if settled.version is None else None)
         finally:
             reader.shutdown(wait=False, cancel_futures=True)
@@ -148,11 +147,11 @@ class _Syncing:
     def _meanwhile(self, future: "Future[Read]") -> Iterator[SyncItem | None]:
         """Wait for a file to be read, and use the time to index what has been."""
         while not future.done():
-            if self._unindexed:
-                yield from self._index_read()
-            else:
-                wait([future], timeout=TICK_SECONDS)
-                yield self._beat()
+            if self._indexing.is_idle:
+                self._indexing.embed_part()
+            wait([future, *self._indexing.embedded_next()], timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+            yield from self._indexed(self._indexing.written())
+            yield self._beat()
 
     def _settle(self, item: SyncItem, future: "Future[Read]") -> Settled:
         """Write down what became of one item. Whatever goes wrong with it stays with it."""
@@ -171,22 +170,16 @@ class _Syncing:
             reason = f"Something unexpected went wrong ({type(error).__name__}). The server's log has more."
             return settle_unreadable(item, self.source, "unexpected", reason)
 
-    def _await_index(self, version_id: int, chunks: int = 0) -> None:
-        if version_id not in self._unindexed:
-            self._unindexed.append(version_id)
-            self._unindexed_chunks += chunks
-
     def _read_already(self) -> list[int]:
         items = self.run.items.filter(outcome=Outcome.WAITING, version__isnull=False).order_by("pk")
         return [pk for pk in items.values_list("version_id", flat=True) if pk is not None]
 
-    def _index_read(self) -> Iterator[SyncItem | None]:
-        """Index what was read since the last time, and yield the items that this finishes."""
-        versions, self._unindexed, self._unindexed_chunks = self._unindexed, [], 0
-        for finished in outbox.index_versions(versions):
+    def _indexed(self, slices: Iterator[list[int]]) -> Iterator[SyncItem | None]:
+        """Yield the items that are finished with each slice of versions, and let go what they replace."""
+        for finished in slices:
             yield self._beat()
             yield from self.run.items.filter(version__in=finished).exclude(outcome=Outcome.WAITING)
-        yield from self._retire()
+            yield from self._retire()
 
     def _retire(self) -> Iterator[SyncItem | None]:
         retiring = DocumentVersion.objects.filter(

@@ -11,6 +11,7 @@ from django.conf import settings
 from ingestion import outbox
 from ingestion.index import built_folder, close_index, finish_swap, get_index, open_folder
 from ingestion.index.types import IndexEntry, VectorIndex
+from ingestion.indexing import points_of
 from ingestion.models import Chunk, DocumentVersion
 
 BATCH = 256
@@ -122,7 +123,7 @@ def _rebuild_folder(folder: Path, chunks: Sequence[int], report: Report | None) 
 def _put(index: VectorIndex, chunks: Sequence[int], report: Report | None) -> None:
     waiting, done = iter(chunks), 0
     while batch := list(islice(waiting, BATCH)):
-        index.upsert(outbox.points_of(batch))
+        index.upsert(points_of(batch))
         done += len(batch)
         if report is not None:
             report(done, len(chunks))

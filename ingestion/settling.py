@@ -59,9 +59,10 @@ def settle(item: SyncItem, source: Source, read: Read) -> Settled:
             _put_under_rule(document, item)
         if read.parsed is None:
             return _settle_unchanged(item, document)
+        is_new = document is None
         if document is None:
             document = _create(item, source, read)
-        version = create_version(document, read)
+        version = create_version(document, read, is_new=is_new)
         if document.removed_at is not None:
             _revive(document)
         return _to_be_indexed(item, document, version, len(read.spans))
@@ -144,14 +145,19 @@ def _revive(document: Document) -> None:
     document.save(update_fields=["removed_at", "current_version"])
 
 
-def create_version(document: Document, read: Read) -> DocumentVersion:
-    """Write the next version of a document with its chunks, waiting for the index. `read` must hold a parsed text."""
+def create_version(document: Document, read: Read, *, is_new: bool = False) -> DocumentVersion:
+    """Write the next version of a document with its chunks, waiting for the index. `read` must hold a parsed text.
+
+    `is_new` says that the document has none yet, which saves looking.
+    """
     parsed, stored = read.parsed, read.stored
     assert parsed is not None  # settle() has looked
     assert stored is not None
-    before = document.versions.defer("text", "sections").last()
-    # Read and never shown: the new text overtakes it.
-    document.versions.filter(state=State.PENDING).update(state=State.RETIRING)
+    before = None
+    if not is_new:
+        before = document.versions.defer("text", "sections").last()
+        # Read and never shown: the new text overtakes it.
+        document.versions.filter(state=State.PENDING).update(state=State.RETIRING)
     version = DocumentVersion.objects.create(
         document=document,
         number=1 if before is None else before.number + 1,
@@ -175,12 +181,12 @@ def create_version(document: Document, read: Read) -> DocumentVersion:
     for ordinal, span in enumerate(read.spans):
         text = parsed.text[span.start : span.end]
         digest = digest_of_bytes(text.encode())
-        embedding = known.get((digest, span.headings))
+        embedding, sentences = known.get((digest, span.headings), (None, None))
         chunks.append(
             Chunk(
                 version=version, ordinal=ordinal, start=span.start, end=span.end, page=span.page,
                 headings=list(span.headings), text=text, digest=digest, embedding=embedding,
-                embedding_model=model_name() if embedding else "",
+                embedding_model=model_name() if embedding else "", sentence_embeddings=sentences,
                 links=linked_names(parsed.links, span.start, span.end, document.external_id),
             )
         )  # fmt: skip
@@ -190,15 +196,22 @@ def create_version(document: Document, read: Read) -> DocumentVersion:
 
 def _known_embeddings(
     before: DocumentVersion | None, title: str
-) -> Mapping[tuple[str, tuple[str, ...]], bytes]:
-    """Return the vectors of the version before, by digest and headings. They hold only under the same title."""
+) -> Mapping[tuple[str, tuple[str, ...]], tuple[bytes, bytes]]:
+    """Return the vectors of the version before and of its sentences, by digest and headings.
+
+    They hold only under the same title.
+    """
     if before is None or before.title != title:
         return {}
-    rows = before.chunks.filter(embedding__isnull=False, embedding_model=model_name())
+    rows = before.chunks.filter(
+        embedding__isnull=False, sentence_embeddings__isnull=False, embedding_model=model_name()
+    )
     return {
-        (digest, tuple(headings)): bytes(embedding)
-        for digest, headings, embedding in rows.values_list("digest", "headings", "embedding")
-        if embedding is not None
+        (digest, tuple(headings)): (bytes(embedding), bytes(sentences))
+        for digest, headings, embedding, sentences in rows.values_list(
+            "digest", "headings", "embedding", "sentence_embeddings"
+        )
+        if embedding is not None and sentences is not None
     }
 
 

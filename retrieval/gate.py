@@ -20,7 +20,7 @@ COLUMNS = (
     "version__document__author", "version__document__dated", "version__document__is_superseded",
     "version__document__policy_id", "version__document__policy__digest", "version__document__source__policy_id",
     "version__document__source__policy__digest", "version__document__source__name",
-    "version__document__source__authority", "version__document__source_id", "links",
+    "version__document__source__authority", "version__document__source_id", "links", "sentence_embeddings",
 )  # fmt: skip
 
 
@@ -116,6 +116,7 @@ def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, P
             grant=Grant(policy, source_policy, tuple(tuple(sorted(clause & viewer.principals)) for clause in clauses)),
             authority=row["version__document__source__authority"],
             source=row["version__document__source_id"], links=tuple(row["links"]),
+            sentence_embeddings=bytes(row["sentence_embeddings"] or b""),
         )  # fmt: skip
     return passages
 

@@ -19,7 +19,8 @@ class Options:
     """The ways retrieval can work. The defaults are what measured best (docs/retrieval.md).
 
     planning: off asks the question as typed, once. fusion: how the two retrievers' scores become one. bridge: documents
-    that the question or good passages name. second_search: one more search from the best sentence. reranking: off keeps the order of the fused scores.
+    that the question or good passages name. second_search: one more search from the best sentence. sentences: how near a passage's
+    best sentence is to the question. reranking: off keeps the order of the fused scores.
     sufficiency: search once more for what the evidence lacks.
     """
 
@@ -27,6 +28,7 @@ class Options:
     fusion: Fusion = "shares"
     bridge: bool = True
     second_search: bool = True
+    sentences: bool = True
     reranking: Reranking = "features"
     sufficiency: bool = True
 
@@ -63,6 +65,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "fusion": get_args(Fusion),
     "bridge": ("on", "off"),
     "second_search": ("on", "off"),
+    "sentences": ("on", "off"),
     "reranking": get_args(Reranking),
     "sufficiency": ("on", "off"),
 }

@@ -14,7 +14,7 @@ from retrieval.filtering import FilterReading, documents_matching, merged, read_
 from retrieval.gate import pass_gate
 from retrieval.options import Options
 from retrieval.planning import Planner, RulePlanner
-from retrieval.rank import INDEX_ONLY, WEIGHTS, Scorer, final_ranking, first_ranking, with_more
+from retrieval.rank import INDEX_ONLY, WEIGHTS, Nearness, Scorer, final_ranking, first_ranking, with_more
 from retrieval.records import (
     Record,
     record_of_bridge,
@@ -67,7 +67,8 @@ def retrieve(
     yield clock.step("gate", gated, record_of_gate(gated))
 
     weights = INDEX_ONLY if options.reranking == "off" else WEIGHTS
-    scorer = Scorer.of(plan, gated.passages, weights, localdate())
+    nearness = Nearness(results.asked.vector, results.best.dense) if options.sentences else None
+    scorer = Scorer.of(plan, gated.passages, weights, localdate(), nearness)
     first = first_ranking(results, gated.passages, scorer)
     bridged = find_bridges(plan, first, results, titles=options.bridge, second_search=options.second_search)
     led_to = pass_gate([candidate.chunk for candidate in bridged.candidates], viewer)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from ingestion.index.types import Vector
+from ingestion.sentences import best_cosines
 from retrieval.bridge import Bridged
 from retrieval.proximity import Placed, neighbours_kept, placed_stems, within_one_window
 from retrieval.search import SearchResults
@@ -13,7 +15,8 @@ from retrieval.words import coverage, rarity, stems_of
 # Weights of the features; each feature lies in [0, 1] unless said otherwise. Flat around these values on every suite
 # (docs/retrieval.md).
 WEIGHTS: Mapping[str, float] = {
-    "fused": 1.0,  # what the index scored
+    "fused": 0.7,  # what the index scored
+    "sentence": 0.3,  # how near its nearest sentence is to the question, as a share of the nearest passage's cosine
     "neighbours": 0.1,  # the question's neighbouring words are neighbours here
     "window": 0.1,  # the question's words stand close together here
     "title": 0.05,  # the title and headings speak of the question's words
@@ -48,6 +51,21 @@ class _Read:
 
 
 @dataclass(frozen=True, eq=False)
+class Nearness:
+    """What sentences are held against: the question's vector, and the cosine of the nearest passage found first."""
+
+    question: Vector
+    best: float
+
+    def of(self, passages: Sequence[Passage]) -> list[float | None]:
+        """Return each passage's nearest sentence as a share of the nearest passage; a little above 1 where it is nearer."""
+        if self.best <= 0.0:
+            return [None] * len(passages)
+        cosines = best_cosines([passage.sentence_embeddings for passage in passages], self.question)
+        return [None if cosine is None else max(0.0, cosine) / self.best for cosine in cosines]
+
+
+@dataclass(frozen=True, eq=False)
 class Scorer:
     """What passages are held against: the question's stems, and how rare each is among what was found first."""
 
@@ -56,21 +74,33 @@ class Scorer:
     rarity: Mapping[str, float]
     weights: Mapping[str, float]
     today: date
+    nearness: "Nearness | None" = None
 
     @classmethod
     def of(
-        cls, plan: Plan, passages: Iterable[Passage], weights: Mapping[str, float], today: date
+        cls,
+        plan: Plan,
+        passages: Iterable[Passage],
+        weights: Mapping[str, float],
+        today: date,
+        nearness: "Nearness | None" = None,
     ) -> "Scorer":
         """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
         wanted = tuple(stems_of(plan.standalone))
         read = {passage.chunk: _Read.of(passage, frozenset(wanted)) for passage in passages}
-        return cls(wanted, read, rarity(text.stems for text in read.values()), weights, today)
+        return cls(wanted, read, rarity(text.stems for text in read.values()), weights, today, nearness)
 
-    def features(self, passage: Passage, fused: float, *, is_named: bool) -> dict[str, float]:
-        """Return what a passage's own words, source and date are worth for the question."""
+    def features(
+        self, passage: Passage, fused: float, nearest: float | None, *, is_named: bool
+    ) -> dict[str, float]:
+        """Return what a passage's own words, source and date are worth for the question.
+
+        `nearest` is its own of `nearest_of`; a passage without counts as if its sentences were as near as it is itself.
+        """
         text = self.read.get(passage.chunk) or _Read.of(passage, frozenset(self.wanted))
         features = {
             "fused": fused,
+            "sentence": fused if nearest is None else nearest,
             "neighbours": neighbours_kept(self.wanted, text.placed, self.rarity, UNSEEN),
             "window": within_one_window(self.wanted, text.placed, self.rarity, UNSEEN),
             "title": coverage(self.wanted, text.above, self.rarity, UNSEEN),
@@ -81,6 +111,10 @@ class Scorer:
         if passage.dated is not None:
             features["freshness"] = 0.5 ** (max(0, (self.today - passage.dated).days) / HALF_LIFE_DAYS)
         return features
+
+    def nearest_of(self, passages: Sequence[Passage]) -> list[float | None]:
+        """Return how near each passage's nearest sentence is; None where that is not known or not to be asked."""
+        return [None] * len(passages) if self.nearness is None else self.nearness.of(passages)
 
     def score(self, features: Mapping[str, float]) -> float:
         """Return the weighted sum."""
@@ -93,10 +127,10 @@ def first_ranking(results: SearchResults, passages: Sequence[Passage], scorer: S
     named = {called.document: called.title for called in results.named}
     best_of_named = best_chunks(results.in_named)
     ranked = []
-    for passage in passages:
+    for passage, nearest in zip(passages, scorer.nearest_of(passages), strict=True):
         candidate = candidates[passage.chunk]
         is_named = best_of_named.get(passage.document) == passage.chunk
-        features = scorer.features(passage, candidate.fused, is_named=is_named)
+        features = scorer.features(passage, candidate.fused, nearest, is_named=is_named)
         via = f"title “{named[passage.document]}” in the question" if is_named else ""
         found_by = results.sub_queries_of(passage.chunk)
         ranked.append(Ranked(passage, scorer.score(features), found_by, candidate, features, via))
@@ -112,10 +146,10 @@ def final_ranking(
     """
     fused = {candidate.chunk: candidate.fused for candidate in bridged.candidates}
     ranked = {item.passage.chunk: item for item in first}
-    for passage in passages:
-        if passage.chunk not in ranked:
-            features = scorer.features(passage, fused.get(passage.chunk, 0.0), is_named=False)
-            ranked[passage.chunk] = Ranked(passage, 0.0, (), None, features)
+    new = [passage for passage in passages if passage.chunk not in ranked]
+    for passage, nearest in zip(new, scorer.nearest_of(new), strict=True):
+        features = scorer.features(passage, fused.get(passage.chunk, 0.0), nearest, is_named=False)
+        ranked[passage.chunk] = Ranked(passage, 0.0, (), None, features)
     bridges = {bridge.document: bridge for bridge in bridged.bridges}
     for document, chunk in best_chunks(bridged.candidates).items():
         bridge = bridges.get(document)
@@ -145,9 +179,9 @@ def with_more(
     """Return the ranking with further permitted passages put where their own words place them."""
     fused = {candidate.chunk: candidate for candidate in candidates}
     added = []
-    for passage in passages:
+    for passage, nearest in zip(passages, scorer.nearest_of(passages), strict=True):
         candidate = fused[passage.chunk]
-        features = scorer.features(passage, candidate.fused, is_named=False)
+        features = scorer.features(passage, candidate.fused, nearest, is_named=False)
         via = "a search for what the others lack"
         added.append(Ranked(passage, scorer.score(features), (), candidate, features, via))
     return _sorted([*ranked, *added]) if added else tuple(ranked)

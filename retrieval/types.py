@@ -114,6 +114,7 @@ class Passage:
     authority: int = 0  # the source's: -1 informal, 0 ordinary, 1 authoritative
     source: int = 0
     links: tuple[str, ...] = ()  # names within the source that its words link to
+    sentence_embeddings: bytes = field(default=b"", repr=False)  # see ingestion/sentences.py
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ingestion.embedding import Vectors
+from ingestion.chunking import Span
+from ingestion.embedding import EmbeddingUnavailable, PassageVectors, Vectors
 
 
 class HashingEmbedder:
@@ -40,6 +41,29 @@ class OtherHashingEmbedder(HashingEmbedder):
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Return one normalised row per text."""
         return super().embed_passages([f"{text} {text[::-1]}" for text in texts])
+
+
+class SentenceEmbedder(HashingEmbedder):
+    """Gives the vectors of sentences as well: each by its own words."""
+
+    def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[PassageVectors]:
+        """Return one entry per text."""
+        return [
+            PassageVectors(
+                self.embed_query(text), self.embed_passages([text[span.start : span.end] for span in inside])
+            )
+            for text, inside in zip(texts, spans, strict=True)
+        ]
+
+
+class FailingEmbedder(HashingEmbedder):
+    """Fails for whatever speaks of a breakdown, as a model that is gone in the middle of a sync does."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return one normalised row per text."""
+        if any("breakdown" in text for text in texts):
+            raise EmbeddingUnavailable("The model broke down.")
+        return super().embed_passages(texts)
 
 
 class CountingEmbedder(HashingEmbedder):

@@ -1,7 +1,7 @@
 """A folder that keeps an ingested suite, so that measuring again does not embed again.
 
-Beside the data lies a marker that says from which bytes, with which model and cut into which chunks it was made. What
-does not agree in all three is not used: figures over another corpus would be taken for figures over this one.
+Beside the data lies a marker that says from which bytes, with which model, cut into which chunks and with which vectors
+it was made. What does not agree in all of them is not used: figures over another corpus would be taken for figures over this one.
 """
 
 import json
@@ -24,6 +24,7 @@ class Marker:
     corpus: str  # sha256: of corpus.jsonl
     model: str
     chunk_tokens: int
+    has_sentences: bool = False  # the vectors of sentences, which what was kept before them lacks
     is_complete: bool = False
     chunks: int = 0
     chunks_per_second: float = 0.0
@@ -31,11 +32,14 @@ class Marker:
     @classmethod
     def wanted_for(cls, suite: Path) -> "Marker":
         """Return the marker of a suite that is yet to be ingested with the settings of now."""
-        return cls(digest_of_file(suite / CORPUS), settings.EMBEDDING_MODEL, CHUNK_TOKENS)
+        return cls(digest_of_file(suite / CORPUS), settings.EMBEDDING_MODEL, CHUNK_TOKENS, has_sentences=True)
 
     def agrees_with(self, other: "Marker") -> bool:
         """Return whether both are made from the same bytes in the same way."""
-        return (self.corpus, self.model, self.chunk_tokens) == (other.corpus, other.model, other.chunk_tokens)
+        return self._made_from() == other._made_from()
+
+    def _made_from(self) -> tuple[str, str, int, bool]:
+        return self.corpus, self.model, self.chunk_tokens, self.has_sentences
 
 
 def prepare(folder: Path, suite: Path) -> Path:
@@ -48,7 +52,7 @@ def prepare(folder: Path, suite: Path) -> Path:
         kept = read(folder)
         if not kept.agrees_with(wanted):
             raise SuiteError(
-                f"{folder} keeps another corpus than {suite}, or one made with another model. "
+                f"{folder} keeps another corpus than {suite}, or one made with another model or release. "
                 "Give another folder with --keep, or delete this one."
             )
         if not kept.is_complete:

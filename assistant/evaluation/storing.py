@@ -1,15 +1,18 @@
 """A suite's corpus as documents of this installation, with its readers as people in groups."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+
+from django.db import transaction
 
 from accounts.canonical import digest_of_bytes
 from accounts.models import Group, Membership, User
 from accounts.viewer import EVERYONE, Viewer, group_principal, viewer_of
-from assistant.suites import Suite
+from assistant.suites import Suite, SuiteDocument
 from ingestion.access import NOBODY, Rule, intern_policy
 from ingestion.chunking import chunk_text
-from ingestion.models import Document, Source
+from ingestion.models import AccessPolicy, Document, Source
 from ingestion.reading import Read
 from ingestion.settling import create_version
 from ingestion.storage import Stored
@@ -21,33 +24,60 @@ PUBLIC = {"everyone", "all", "*"}
 # Who asks what names no reader: somebody who is in every group of the suite.
 EVERYBODY = ""
 
+STORED_TOGETHER = 25
+"""Documents in one transaction; more would keep the model waiting for its first."""
+
 Say = Callable[[str], None]
 
 
 def ingest(suite: Suite, say: Say) -> dict[str, set[str]]:
     """Store and index the corpus; return for each reader the ids of the documents they may read."""
-    from ingestion.outbox import deliver
+    from ingestion.indexing import Indexing
+    from ingestion.outbox import optimize
 
     source = Source.objects.create(
         name=suite.name, kind=Source.Kind.UPLOAD, policy=intern_policy(Rule.of({EVERYONE}))
     )
     groups = make_readers(suite)
-    for document in suite.documents:
-        rule = Rule.of({EVERYONE})
-        if not _is_open(document.acl):
-            rule = Rule.of({group_principal(groups[name].pk) for name in document.acl or ()})
-        row = Document.objects.create(
-            source=source,
-            external_id=document.id,
-            title=document.title[:300],
-            title_key=title_key(document.title),
-            short_title_key=short_title_key(document.title),
-            policy=intern_policy(rule if document.acl != () else NOBODY),
-        )
-        _write_version(row, document.text)
-    say(f"{len(suite.documents)} documents stored; embedding and indexing …")
-    deliver()
+    policies = {acl: _policy(acl, groups) for acl in {document.acl for document in suite.documents}}
+    waiting = iter(suite.documents)
+    with Indexing() as indexing:
+        while batch := list(islice(waiting, STORED_TOGETHER)):
+            with transaction.atomic():
+                versions = [_store(document, source, policies[document.acl]) for document in batch]
+            # What is stored is embedded while the next documents are stored.
+            _exhaust(indexing.add(versions))
+            _exhaust(indexing.written())
+        say(f"{len(suite.documents)} documents stored; embedding and indexing the last …")
+        _exhaust(indexing.finish())
+    optimize()
     return readable_in(suite)
+
+
+def _exhaust(slices: Iterator[list[int]]) -> None:
+    for _ in slices:
+        pass
+
+
+def _store(document: SuiteDocument, source: Source, policy: AccessPolicy) -> int:
+    """Write a document with its version and its chunks; return the version."""
+    row = Document.objects.create(
+        source=source,
+        external_id=document.id,
+        title=document.title[:300],
+        title_key=title_key(document.title),
+        short_title_key=short_title_key(document.title),
+        policy=policy,
+    )
+    return _write_version(row, document.text)
+
+
+def _policy(acl: tuple[str, ...] | None, groups: Mapping[str, Group]) -> AccessPolicy:
+    if acl == ():
+        return intern_policy(NOBODY)
+    if acl is None or _is_open(acl):
+        return intern_policy(Rule.of({EVERYONE}))
+    return intern_policy(Rule.of({group_principal(groups[name].pk) for name in acl}))
 
 
 def make_readers(suite: Suite) -> dict[str, Group]:
@@ -89,11 +119,13 @@ def _reader(name: str) -> User:
     return User.objects.get_or_create(email=address, defaults={"name": name or "Everybody"})[0]
 
 
-def _write_version(document: Document, text: str) -> None:
+def _write_version(document: Document, text: str) -> int:
     digest = digest_of_bytes(text.encode())
     parsed = Parsed(
         text=text, sections=(), title=document.title, author="", dated=None, is_superseded=False,
         media_type="text/plain", page_count=None, parser="suite", warnings=(),
     )  # fmt: skip
     stored = Stored(name="", digest=digest, size=len(text.encode()))
-    create_version(document, Read(digest, None, stored, parsed, tuple(chunk_text(text))))
+    return create_version(
+        document, Read(digest, None, stored, parsed, tuple(chunk_text(text))), is_new=True
+    ).pk

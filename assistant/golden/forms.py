@@ -17,6 +17,7 @@ NAMES = {
     "fusion": "Fusion",
     "bridge": "Bridges by title",
     "second_search": "Second search",
+    "sentences": "Nearest sentence",
     "reranking": "Reranking",
     "sufficiency": "Search for what lacks",
 }

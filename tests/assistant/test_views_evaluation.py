@@ -306,7 +306,7 @@ def test_a_run_is_started_with_the_options_chosen(world: World, client: Client) 
     assert 'name="fusion"' in html
     assert "cross-encoder" not in html  # there is none here
     sent = {
-        "label": "Try", "planning": "rules", "fusion": "rrf", "bridge": "off", "second_search": "on",
+        "label": "Try", "planning": "rules", "fusion": "rrf", "bridge": "off", "second_search": "on", "sentences": "on",
         "reranking": "features", "sufficiency": "on",
     }  # fmt: skip
     response = client.post(reverse("assistant:evaluation_start"), sent)

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from ingestion import actions, outbox, pipeline, purge, storage
+from ingestion import actions, indexing, outbox, pipeline, purge, storage
 from ingestion.index import get_index
 from ingestion.models import Chunk, Document, DocumentVersion, SyncItem, SyncRun
 from tests import fakes
@@ -69,7 +69,7 @@ def test_points_written_before_a_crash_are_written_over(installation: Installati
     read_only(installation, 1)
     version = DocumentVersion.objects.get()
     chunks = list(version.chunks.values_list("pk", flat=True))
-    get_index().upsert(outbox.points_of(chunks))  # and here the process died
+    get_index().upsert(indexing.points_of(chunks))  # and here the process died
     assert document_of(version.document.source, "0.md").current_version is None
     outbox.deliver()
     assert indexed_chunks() == set(chunks)
@@ -82,7 +82,7 @@ def test_vectors_stored_before_a_crash_are_not_made_again(
     settings.EMBEDDING_MODEL = "tests.fakes:CountingEmbedder"
     read_only(installation, 1)
     chunks = list(Chunk.objects.all().select_related("version__document"))
-    outbox.embed_missing(chunks)
+    indexing.embed_missing(chunks)
     fakes.CountingEmbedder.count = 0
     outbox.deliver()
     assert fakes.CountingEmbedder.count == 0
@@ -95,7 +95,7 @@ def test_a_version_that_is_overtaken_before_it_is_shown_leaves_the_index_again(
     run = read_only(installation, 1)
     installation.write("0.md", "# Title 0\n\nOther text.")
     first = DocumentVersion.objects.get()
-    get_index().upsert(outbox.points_of(list(first.chunks.values_list("pk", flat=True))))
+    get_index().upsert(indexing.points_of(list(first.chunks.values_list("pk", flat=True))))
     pipeline.carry_out(run.pk)
     source = first.document.source
     installation.sync(source)
@@ -109,10 +109,10 @@ def test_a_document_removed_while_it_is_embedded_does_not_stay_in_the_index(
 ) -> None:
     read_only(installation, 1)
     version = DocumentVersion.objects.get()
-    indexing = outbox.index_versions([version.pk])
+    under_way = indexing.index_versions([version.pk])
     # Removed between the look and the write: the slowest moment, while the model computes.
     outbox.tombstone(Document.objects.filter(pk=version.document_id))
-    for _ in indexing:
+    for _ in under_way:
         pass
     version.refresh_from_db()
     assert version.state == State.RETIRING
@@ -146,10 +146,10 @@ def test_a_rule_that_changes_while_a_document_is_indexed_reaches_the_index(
 
     read_only(installation, 1)
     version = DocumentVersion.objects.get()
-    points = outbox.points_of(list(version.chunks.values_list("pk", flat=True)))
+    points = indexing.points_of(list(version.chunks.values_list("pk", flat=True)))
     other = intern_policy(Rule.of({"user:1"}))
-    indexing = outbox.index_versions([version.pk])
-    next(indexing)
+    under_way = indexing.index_versions([version.pk])
+    next(under_way)
     Document.objects.update(policy=other, needs_index_update=True)
     outbox.deliver()
     get_index().upsert(points)  # a slow writer with the rule of before
@@ -180,7 +180,7 @@ def test_delivery_stops_between_slices_when_asked(installation: Installation) ->
 def test_many_chunks_are_indexed_in_slices_across_documents(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "SLICE_CHUNKS", 3)
+    monkeypatch.setattr(indexing, "SLICE_CHUNKS", 3)
     for number in range(4):
         parts = [f"## Part {part}\n\n" + f"Matter {number}.{part} is told here. " * 40 for part in range(3)]
         installation.write(f"{number}.md", f"# Book {number}\n\n" + "\n\n".join(parts))

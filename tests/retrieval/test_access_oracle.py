@@ -32,7 +32,7 @@ from accounts.canonical import digest_of_bytes
 from accounts.errors import ActionRefused
 from accounts.models import Group, GroupNesting, Membership, User
 from accounts.viewer import Viewer, viewer_of
-from ingestion import actions, index, outbox
+from ingestion import actions, index, indexing, outbox
 from ingestion.access import DARK, Rule, decide, intern_policy, reach_of
 from ingestion.index import close_index, get_index, model_name
 from ingestion.index.types import IndexFilter, VectorIndex
@@ -131,7 +131,7 @@ class Organisation(RuleBasedStateMachine):
             document.current_version = version
             document.save(update_fields=["current_version"])
         self.words[document.pk] = f"chapter{document.pk}x{number}x0"
-        get_index().upsert([outbox.point_of(chunk) for chunk in chunks])
+        get_index().upsert([indexing.point_of(chunk) for chunk in chunks])
         return frozenset(chunk.pk for chunk in chunks)
 
     def a_rule(self, data: st.DataObject, *, wide: bool = False) -> PlainRule:

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
-from retrieval.rank import HALF_LIFE_DAYS, WEIGHTS, Scorer
+from ingestion.sentences import packed
+from retrieval.rank import HALF_LIFE_DAYS, WEIGHTS, Nearness, Scorer
 from retrieval.types import Grant, Passage, Plan, SubQuery
 
 TODAY = date(2026, 11, 21)
@@ -26,7 +28,7 @@ def scorer(question: str, *passages: Passage) -> Scorer:
 
 def score(question: str, one: Passage, fused: float = 0.5) -> float:
     ready = scorer(question, one)
-    return ready.score(ready.features(one, fused, is_named=False))
+    return ready.score(ready.features(one, fused, None, is_named=False))
 
 
 def test_words_that_stand_together_as_in_the_question_lift_a_passage() -> None:
@@ -63,3 +65,37 @@ def test_no_source_and_no_date_outweighs_a_better_answer() -> None:
     better = passage("Rules.", authority=-1)
     worse = passage("Rules.", authority=1, dated=TODAY)
     assert score("rules", better, fused=0.6) > score("rules", worse, fused=0.5)
+
+
+def with_sentences(*vectors: np.ndarray) -> Passage:
+    return passage("Rules.", sentence_embeddings=packed(np.array(vectors, dtype=np.float32)))
+
+
+def test_a_passage_with_one_sentence_near_to_the_question_stands_above_one_that_is_near_on_the_whole() -> (
+    None
+):
+    question, aside = np.eye(8, dtype=np.float32)[0], np.eye(8, dtype=np.float32)[1]
+    half = (question + aside) / np.sqrt(2)
+    telling, vague = with_sentences(aside, aside, question), with_sentences(half, half, half)
+    plan = Plan("rules", "rules", (SubQuery(1, "rules"),), "")
+    ready = Scorer.of(plan, (telling, vague), WEIGHTS, TODAY, Nearness(question, 1.0))
+    shares = ready.nearest_of((telling, vague))
+    assert shares == [pytest.approx(1.0, abs=0.01), pytest.approx(0.71, abs=0.01)]
+    scores = [
+        ready.score(ready.features(one, 0.5, share, is_named=False))
+        for one, share in zip((telling, vague), shares, strict=True)
+    ]
+    assert scores[0] > scores[1]
+
+
+def test_a_passage_whose_sentences_are_not_known_stands_where_its_own_score_puts_it() -> None:
+    question = np.eye(8, dtype=np.float32)[0]
+    bare, other = passage("Rules."), passage("Rules.", sentence_embeddings=b"\1\2\3")  # of no model of eight
+    plan = Plan("rules", "rules", (SubQuery(1, "rules"),), "")
+    ready = Scorer.of(plan, (bare, other), WEIGHTS, TODAY, Nearness(question, 1.0))
+    assert ready.nearest_of((bare, other)) == [None, None]
+    off = Scorer.of(plan, (bare,), WEIGHTS, TODAY)
+    assert off.nearest_of((with_sentences(question),)) == [None]
+    features = ready.features(bare, 0.5, None, is_named=False)
+    assert (features["fused"], features["sentence"]) == (0.5, 0.5)
+    assert WEIGHTS["fused"] + WEIGHTS["sentence"] == pytest.approx(1.0)
