@@ -79,7 +79,7 @@ class TokenVectors:
 
 @dataclass(frozen=True, slots=True)
 class PassageVectors:
-    """A passage's vector, shape (dimensions,), and one row per sentence that the model read, each L2-normalised."""
+    """A passage's vector, shape (dimensions,), and one row per sentence as far as the model read, each L2-normalised."""
 
     whole: Vectors
     sentences: Vectors
@@ -370,14 +370,15 @@ def _normalised(rows: Tensor) -> Vectors:
 
 
 def _means(pieces: Vectors, starts: npt.NDArray[np.intp], spans: Sequence[Span]) -> Vectors:
-    """Return the normalised mean of each span's pieces, for the spans that have any."""
-    means = [
-        pieces[(starts >= span.start) & (starts < span.end)].mean(axis=0)
-        for span in spans
-        if ((starts >= span.start) & (starts < span.end)).any()
-    ]
-    rows: Vectors = np.array(means, dtype=np.float32).reshape(len(means), pieces.shape[1])
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    """Return the normalised mean of each span's pieces, up to the last span that has any; nought for one without."""
+    inside = [(starts >= span.start) & (starts < span.end) for span in spans]
+    read = max((number + 1 for number, mask in enumerate(inside) if mask.any()), default=0)
+    rows: Vectors = np.zeros((read, pieces.shape[1]), dtype=np.float32)
+    for row, mask in zip(rows, inside, strict=False):
+        if mask.any():
+            mean = pieces[mask].mean(axis=0)
+            row[:] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return rows
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

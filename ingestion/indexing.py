@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from django.db import OperationalError, transaction
@@ -70,7 +71,7 @@ class Indexing:
         """Return whether something waits for its slice to be full."""
         return bool(self._chunks or self._finished)
 
-    def embedded_next(self) -> "list[Future[list[PassageVectors]]]":
+    def embedded_next(self) -> "list[Future[Any]]":  # Any: only waited for
         """Return what the next slice to be written waits for; empty when there is none."""
         return [self._ahead[0].vectors] if self._ahead else []
 

@@ -149,7 +149,7 @@ class _Syncing:
         while not future.done():
             if self._indexing.is_idle:
                 self._indexing.embed_part()
-            wait([future, *self._indexing.embedded_next()], timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+            wait({future, *self._indexing.embedded_next()}, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
             yield from self._indexed(self._indexing.written())
             yield self._beat()
 

@@ -36,25 +36,24 @@ def packed(vectors: Vectors) -> bytes:
     if not vectors.size:
         return b""
     furthest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-12)
-    return np.rint(vectors * (LARGEST / furthest)).astype(np.int8).tobytes()
+    rows: npt.NDArray[np.int8] = np.rint(vectors * (LARGEST / furthest)).astype(np.int8)
+    return rows.tobytes()
 
 
-def best_cosines(kept: Sequence[bytes], question: npt.NDArray[np.float32]) -> list[float | None]:
-    """Return for each passage's packed sentences the cosine of the one nearest to a question's unit vector.
+def cosines(kept: Sequence[bytes], question: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    """Return for each passage's packed sentences their cosines with a question's unit vector, in their order.
 
-    None where there are none, or they were made by a model with vectors of another length.
+    None of them where there are none, or they were made by a model with vectors of another length.
     """
     width = len(question)
     counts = [len(rows) // width if len(rows) % width == 0 else 0 for rows in kept]
-    found: list[float | None] = [None] * len(kept)
-    filled = [place for place, count in enumerate(counts) if count]
-    if not filled:
-        return found
-    joined = np.frombuffer(b"".join(kept[place] for place in filled), dtype=np.int8)
-    rows = joined.reshape(-1, width).astype(np.float32)
+    joined = b"".join(rows for rows, count in zip(kept, counts, strict=True) if count)
+    rows = np.frombuffer(joined, dtype=np.int8).reshape(-1, width).astype(np.float32)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    cosines = rows @ question / np.maximum(lengths, 1e-12)
-    starts = np.cumsum([0, *(counts[place] for place in filled[:-1])])
-    for place, value in zip(filled, np.maximum.reduceat(cosines, starts), strict=True):
-        found[place] = float(value)
-    return found
+    found = rows @ question / np.maximum(lengths, 1e-12)
+    return np.split(found, np.cumsum(counts)[:-1]) if counts else []
+
+
+def best_cosines(kept: Sequence[bytes], question: npt.NDArray[np.float32]) -> list[float | None]:
+    """Return for each passage the cosine of its sentence nearest to a question's unit vector; None where none is known."""
+    return [float(own.max()) if len(own) else None for own in cosines(kept, question)]

@@ -16,7 +16,7 @@ Upserted = dict[int, set[tuple[int, int, bool]]]
 """For each document the (policy, source, superseded) its chunks were put into the index with."""
 
 _TAKEN_OVER = (
-    "current_version", "title", "title_key", "short_title_key", "author", "dated", "is_superseded",
+    "current_version_id", "title", "title_key", "short_title_key", "author", "dated", "is_superseded",
     "needs_index_update",
 )  # fmt: skip
 
@@ -64,7 +64,7 @@ def show(version_ids: Sequence[int], upserted: Upserted) -> None:
         update_rows(
             Document,
             _TAKEN_OVER,
-            ((pk, [getattr(documents[pk], column) for column in _columns()]) for pk in sorted(shown)),
+            ((pk, [getattr(documents[pk], name) for name in _TAKEN_OVER]) for pk in sorted(shown)),
         )
         _finish_items(done, SyncItem.Outcome.DONE)
         _finish_items(gone, SyncItem.Outcome.SKIPPED, "removed", "It was removed before it was indexed.")
@@ -97,10 +97,6 @@ def _take_over(document: Document, version: DocumentVersion, siblings: Sequence[
     document.short_title_key = short_title_key(document.title)
     document.author, document.dated = version.author, version.dated
     document.is_superseded = version.is_superseded
-
-
-def _columns() -> list[str]:
-    return [Document._meta.get_field(name).attname for name in _TAKEN_OVER]
 
 
 def _write_states(states: dict[int, str]) -> None:

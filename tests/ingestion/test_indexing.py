@@ -11,6 +11,7 @@ from ingestion.bulk import update_rows
 from ingestion.embedding import EmbeddingUnavailable
 from ingestion.index import get_index
 from ingestion.models import Chunk, Document, DocumentVersion
+from ingestion.showing import Upserted, show
 from tests.ingestion.installation import (
     Installation,
     assert_index_is_clean,
@@ -133,9 +134,9 @@ def test_versions_that_cannot_be_shown_together_are_shown_one_by_one(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_only(installation, 3)
-    together = indexing.show
+    together = show
 
-    def one_at_a_time(version_ids: list[int], upserted: indexing.Upserted) -> None:
+    def one_at_a_time(version_ids: list[int], upserted: Upserted) -> None:
         if len(version_ids) > 1:
             raise OperationalError("deadlock detected")
         together(version_ids, upserted)

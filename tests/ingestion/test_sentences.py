@@ -5,7 +5,7 @@ import pytest
 from pytest_django import Settings
 
 from ingestion.chunking import split_sentences
-from ingestion.embedding import embedder
+from ingestion.embedding import Vectors, embedder
 from ingestion.models import Chunk
 from ingestion.rebuilding import rebuild
 from ingestion.sentences import best_cosines, packed, spans_at_the_end_of
@@ -17,9 +17,10 @@ __all__ = ["installation"]  # a fixture: pytest finds it by name
 TEXT = "Whales are the largest animals. Annual leave is twenty-five days. The printer stands upstairs."
 
 
-def rows(count: int, width: int = 384) -> np.ndarray:
-    made = np.random.default_rng(7).normal(size=(count, width)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+def rows(count: int, width: int = 384) -> Vectors:
+    made: Vectors = np.random.default_rng(7).normal(size=(count, width)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return made
 
 
 def test_a_cosine_over_packed_rows_is_that_over_the_rows_themselves_but_for_a_hundredth() -> None:
