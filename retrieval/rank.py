@@ -18,8 +18,9 @@ WEIGHTS: Mapping[str, float] = {
     "fused": 0.7,  # what the index scored
     "sentence": 0.3,  # how near its nearest sentence is to the question, as a share of the nearest passage's cosine
     "neighbours": 0.1,  # the question's neighbouring words are neighbours here
-    "window": 0.1,  # the question's words stand close together here
+    "window": 0.15,  # the question's words stand close together here
     "title": 0.05,  # the title and headings speak of the question's words
+    "about": 0.1,  # the question says much of the title, and of what tells it from the other titles found
     "named": 0.4,  # the question calls this document by its title
     "bridge": 0.5,  # a good passage calls this document by its title, or links to it; up to 1.3
     "second": 0.3,  # a search for what a good passage says found it
@@ -35,15 +36,17 @@ UNSEEN = 6.0
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """Where the question's words stand in a passage, and which of them its title and headings hold."""
+    """Where the question's words stand in a passage, which of them its title and headings hold, and its title's words."""
 
     placed: list[Placed]
     above: frozenset[str]
+    title: frozenset[str]
 
     @classmethod
     def of(cls, passage: Passage, wanted: frozenset[str]) -> "_Read":
-        above = wanted.intersection(stems_of(" ".join((passage.title, *passage.headings))))
-        return cls(placed_stems(passage.text, wanted), above)
+        title = frozenset(stems_of(passage.title))
+        above = wanted.intersection(title.union(stems_of(" ".join(passage.headings))))
+        return cls(placed_stems(passage.text, wanted), above, title)
 
     @property
     def stems(self) -> frozenset[str]:
@@ -72,6 +75,7 @@ class Scorer:
     wanted: tuple[str, ...]
     read: Mapping[int, "_Read"]  # by chunk
     rarity: Mapping[str, float]
+    telling: Mapping[str, float]  # how rare each of the question's stems is among the titles that hold any
     weights: Mapping[str, float]
     today: date
     nearness: "Nearness | None" = None
@@ -88,7 +92,8 @@ class Scorer:
         """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
         wanted = tuple(stems_of(plan.standalone))
         read = {passage.chunk: _Read.of(passage, frozenset(wanted)) for passage in passages}
-        return cls(wanted, read, rarity(text.stems for text in read.values()), weights, today, nearness)
+        titles = rarity(text.title.intersection(wanted) for text in read.values())
+        return cls(wanted, read, rarity(text.stems for text in read.values()), titles, weights, today, nearness)
 
     def features(
         self, passage: Passage, fused: float, nearest: float | None, *, is_named: bool
@@ -104,6 +109,7 @@ class Scorer:
             "neighbours": neighbours_kept(self.wanted, text.placed, self.rarity, UNSEEN),
             "window": within_one_window(self.wanted, text.placed, self.rarity, UNSEEN),
             "title": coverage(self.wanted, text.above, self.rarity, UNSEEN),
+            "about": self._about(text.title),
             "named": float(is_named),
         }
         if passage.authority:
@@ -111,6 +117,14 @@ class Scorer:
         if passage.dated is not None:
             features["freshness"] = 0.5 ** (max(0, (self.today - passage.dated).days) / HALF_LIFE_DAYS)
         return features
+
+    def _about(self, title: frozenset[str]) -> float:
+        """Return how much of the title the question says, times how telling that is among the titles found."""
+        said = title.intersection(self.telling)
+        in_all = sum(self.telling.values())
+        if not said or in_all <= 0.0:
+            return 0.0
+        return len(said) / len(title) * sum(self.telling[stem] for stem in said) / in_all
 
     def nearest_of(self, passages: Sequence[Passage]) -> list[float | None]:
         """Return how near each passage's nearest sentence is; None where that is not known or not to be asked."""
