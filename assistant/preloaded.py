@@ -19,7 +19,8 @@ torch.set_num_threads(1)
 from assistant import pipeline, runner, writing  # noqa: E402, F401
 from assistant.answering import extractive  # noqa: E402, F401
 from ingestion.chunking import count_tokens, split_sentences  # noqa: E402
-from ingestion.embedding import EmbeddingUnavailable, embedder  # noqa: E402
+from ingestion.embedding import embedder  # noqa: E402
+from ingestion.weights import EmbeddingUnavailable  # noqa: E402
 from retrieval import orchestrator  # noqa: E402, F401
 from retrieval.words import stem  # noqa: E402
 

@@ -24,9 +24,10 @@ from assistant import trace
 from assistant.models import Answer, Question, TraceStep
 from assistant.processes import ProcessDied, Processes, say
 from assistant.types import NotAskable, VerifiedAnswer
-from ingestion.embedding import EmbeddingUnavailable, embedder
+from ingestion.embedding import embedder
 from ingestion.index import get_index
 from ingestion.index.types import IndexBusy, IndexFailure, IndexUnavailable
+from ingestion.weights import EmbeddingUnavailable
 from retrieval.types import Step
 
 log = logging.getLogger(__name__)

@@ -225,6 +225,7 @@ def _write_documents(corpus: "Corpus", first: int, where: list[tuple[int, int]])
                     version=version, ordinal=number - begin, start=position, end=position + len(text), text=text,
                     headings=[chunks.headings[number]], digest=digest_of_bytes(text.encode()),
                     embedding=vectors[number].tobytes(), embedding_model=model,
+                    sentence_embeddings=chunks.sentences[number],
                 )
             )  # fmt: skip
             position += len(text) + 2

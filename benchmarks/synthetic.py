@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.server import ROOT
+from ingestion.sentences import packed
 from retrieval.words import STOPWORDS
 
 Vectors = npt.NDArray[np.float32]
@@ -134,11 +135,12 @@ class MadeDocument:
 
 @dataclass(frozen=True)
 class MadeChunks:
-    """Some documents' chunks in order: texts, headings and vectors of the same length."""
+    """Some documents' chunks in order: texts, headings, vectors of length one, and those of their sentences, packed."""
 
     texts: list[str]
     headings: list[str]
     vectors: Vectors
+    sentences: list[bytes]
 
 
 class Corpus:
@@ -195,7 +197,13 @@ class Corpus:
                 parts.append(f"See {self.documents[named[row]].title}.")
             texts.append(" ".join(parts))
             headings.append(" ".join(islice(supply, 2)).capitalize())
-        return MadeChunks(texts, headings, self._vectors(picked, random))
+        vectors = self._vectors(picked, random)
+        # A sentence within its passage lies between what it says alone and what the passage says.
+        sentences = [
+            packed(normalised(self._seeds.vectors[own] + whole))
+            for own, whole in zip(picked, vectors, strict=True)
+        ]
+        return MadeChunks(texts, headings, vectors, sentences)
 
     def _vectors(self, picked: Numbers, random: np.random.Generator) -> Vectors:
         count, dimensions = len(picked), self._seeds.vectors.shape[1]

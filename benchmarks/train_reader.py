@@ -37,7 +37,7 @@ from assistant.answering.reader import (  # noqa: E402
     pieces_of,
 )
 from ingestion.chunking import chunk_text, split_sentences  # noqa: E402
-from ingestion.embedding import model_folder  # noqa: E402
+from ingestion.weights import model_folder  # noqa: E402
 from retrieval.metrics import area_under_curve  # noqa: E402
 from retrieval.words import stems_of  # noqa: E402
 

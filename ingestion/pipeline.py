@@ -18,7 +18,6 @@ from django.utils import timezone
 from accounts.audit import By, record
 from ingestion import listing, outbox, storage
 from ingestion.claim import Claim, ClaimLost
-from ingestion.embedding import EmbeddingUnavailable
 from ingestion.index.types import IndexFailure
 from ingestion.indexing import Indexing
 from ingestion.models import DocumentVersion, SyncItem, SyncRun
@@ -27,6 +26,7 @@ from ingestion.reading import Read, read
 from ingestion.settling import Settled, job_of, settle, settle_unreadable
 from ingestion.storage import NotStored
 from ingestion.types import SourceError, Unreadable
+from ingestion.weights import EmbeddingUnavailable
 
 log = logging.getLogger(__name__)
 

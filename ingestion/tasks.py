@@ -23,8 +23,8 @@ def run_sync(run_id: int) -> None:
 def deliver_outbox() -> None:
     """Bring the index in line with what the database says is still to be delivered."""
     from ingestion import outbox, pipeline
-    from ingestion.embedding import EmbeddingUnavailable
     from ingestion.index.types import IndexFailure
+    from ingestion.weights import EmbeddingUnavailable
 
     try:
         outbox.deliver(stop=pipeline.stopping.is_set)

@@ -93,7 +93,9 @@ class Scorer:
         wanted = tuple(stems_of(plan.standalone))
         read = {passage.chunk: _Read.of(passage, frozenset(wanted)) for passage in passages}
         titles = rarity(text.title.intersection(wanted) for text in read.values())
-        return cls(wanted, read, rarity(text.stems for text in read.values()), titles, weights, today, nearness)
+        return cls(
+            wanted, read, rarity(text.stems for text in read.values()), titles, weights, today, nearness
+        )
 
     def features(
         self, passage: Passage, fused: float, nearest: float | None, *, is_named: bool

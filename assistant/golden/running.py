@@ -24,8 +24,9 @@ from assistant.golden.figures import figures_of
 from assistant.golden.models import EvaluationResult, EvaluationRun
 from assistant.types import NotAskable
 from ingestion import pipeline
-from ingestion.embedding import EmbeddingUnavailable, embedder
+from ingestion.embedding import embedder
 from ingestion.index.types import IndexFailure
+from ingestion.weights import EmbeddingUnavailable
 from retrieval.options import Options, UnknownOption
 
 log = logging.getLogger(__name__)

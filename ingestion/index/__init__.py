@@ -9,8 +9,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ingestion.embedding import BUNDLED_MODEL, embedder
+from ingestion.embedding import embedder
 from ingestion.index.types import IndexUnavailable, VectorIndex
+from ingestion.weights import BUNDLED_MODEL
 
 BUNDLED_DIMENSIONS = 384
 

@@ -2,20 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ingestion.embedding import (
-    BUNDLED_SHA256,
-    Embedder,
-    EmbeddingUnavailable,
-    _batches,
-    embedder,
-    model_folder,
-    verify_weights,
-)
+from ingestion.embedding import Embedder, _batches, embedder
+from ingestion.short_pass import ShortPass
+from ingestion.weights import BUNDLED_SHA256, EmbeddingUnavailable, model_folder, verify_weights
 
 TEXTS = [
     "Annual leave is twenty-five days.",
@@ -87,3 +82,36 @@ def test_batches_hold_every_row_once_and_stay_within_the_budget() -> None:
     batches = list(_batches(lengths, 300))
     assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
     assert all(len(rows) * max(lengths[row] for row in rows) <= 300 for rows in batches)
+
+
+@pytest.mark.slow
+def test_the_short_way_for_few_words_gives_what_the_library_gives() -> None:
+    model = embedder()
+    assert isinstance(model, Embedder)
+    loaded = model._load()
+    assert loaded.short is not None  # the packaged model has it
+    plain = Embedder()
+    plain._loaded = replace(loaded, short=None)
+    for texts in (["Leave?"], TEXTS, [f"The {n}. sentence of some." * (1 + n % 3) for n in range(20)]):
+        for ours, theirs in zip(model.embed_tokens(texts), plain.embed_tokens(texts), strict=True):
+            assert ours.ids == theirs.ids
+            assert float(ours.whole @ theirs.whole) == pytest.approx(1.0, abs=1e-3)
+            assert (ours.pieces * theirs.pieces).sum(axis=1) == pytest.approx(
+                np.ones(len(ours.ids)), abs=5e-3
+            )
+    shorter = [text for text in TEXTS if len(text) < 100]
+    products = (model.embed_queries(shorter) * plain.embed_queries(shorter)).sum(axis=1)
+    assert products == pytest.approx(np.ones(len(shorter)), abs=1e-3)
+
+
+@pytest.mark.slow
+def test_a_model_of_another_kind_goes_the_librarys_way() -> None:
+    loaded = Embedder()._load()
+    pooling = loaded.model[1]
+    kept = pooling.pooling_mode
+    try:
+        pooling.pooling_mode = "cls"
+        assert ShortPass.of(loaded.model) is None
+    finally:
+        pooling.pooling_mode = kept
+    assert ShortPass.of(loaded.model) is not None

@@ -8,10 +8,10 @@ from accounts.viewer import EVERYONE
 from ingestion import indexing, outbox
 from ingestion.access import Rule, intern_policy
 from ingestion.bulk import update_rows
-from ingestion.embedding import EmbeddingUnavailable
 from ingestion.index import get_index
 from ingestion.models import Chunk, Document, DocumentVersion
 from ingestion.showing import Upserted, show
+from ingestion.weights import EmbeddingUnavailable
 from tests.ingestion.installation import (
     Installation,
     assert_index_is_clean,

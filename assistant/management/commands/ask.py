@@ -15,9 +15,10 @@ from assistant.history import ShownAnswer, ShownCitation, shown_answer
 from assistant.models import Answer, Question, TraceStep
 from assistant.narrowing import Picks, picked
 from assistant.types import NotAskable
-from ingestion.embedding import EmbeddingUnavailable, embedder
+from ingestion.embedding import embedder
 from ingestion.index import get_index
 from ingestion.index.types import IndexFailure
+from ingestion.weights import EmbeddingUnavailable
 from retrieval.filtering import KINDS, readable_sources
 
 REFUSED = 3

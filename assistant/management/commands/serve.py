@@ -25,10 +25,10 @@ from assistant.processes import Processes
 from assistant.serving import TaskThreads
 from ingestion import outbox, pipeline, schedule
 from ingestion.data_folder import DataFolderBusy, alone_on_data_folder
-from ingestion.embedding import EmbeddingUnavailable
 from ingestion.index import close_index, dimensions, finish_swap, get_index, model_name
 from ingestion.index.process import IndexProcess
 from ingestion.index.types import IndexFailure
+from ingestion.weights import EmbeddingUnavailable
 
 STOP_SECONDS = 8.0
 """How long running tasks get to reach a good place to stop. All they do survives being cut off anyway."""

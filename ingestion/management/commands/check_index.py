@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingestion import outbox
 from ingestion.data_folder import DataFolderBusy, alone_on_data_folder
-from ingestion.embedding import EmbeddingUnavailable
 from ingestion.index import close_index
 from ingestion.index.types import IndexFailure
 from ingestion.rebuilding import Comparison, compare, repair
+from ingestion.weights import EmbeddingUnavailable
 
 SHOWN = 10
 

@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.data_folder import DataFolderBusy, alone_on_data_folder
-from ingestion.embedding import EmbeddingUnavailable
 from ingestion.index import close_index
 from ingestion.index.types import IndexFailure
 from ingestion.rebuilding import rebuild
+from ingestion.weights import EmbeddingUnavailable
 
 
 class Command(BaseCommand):
