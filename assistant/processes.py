@@ -28,6 +28,8 @@ PRELOADED = "assistant.preloaded"
 DONE, RAISED, HEARD = "done", "raised", "heard"
 SOON = 1.0
 """Seconds. A process that lived no longer than this is not replaced at once, so that what kills each does not spin."""
+LATER = 30.0
+"""Seconds, the longest pause before starting one is tried again."""
 
 Work = Callable[..., Any]  # Any: each function has its own arguments and result
 
@@ -37,6 +39,13 @@ class ProcessDied(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("The process that worked on this has ended.")
+
+
+class NotStarted(RuntimeError):
+    """There is no process to work on something, and none could be started."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"No process could be started to work on this ({type(error).__name__}: {error}).")
 
 
 @dataclass
@@ -81,7 +90,8 @@ class Processes:
     def submit(self, function: Work, *arguments: object) -> "Future[Any]":  # Any: what the function returns
         """Have a function of a module called in one of the processes.
 
-        The future raises what the function raises, and ProcessDied when its process ends in the middle.
+        The future raises what the function raises, ProcessDied when its process ends in the middle, and NotStarted
+        when there is none and starting one failed.
         """
         job = _Job(function, arguments)
         with self._lock:
@@ -109,17 +119,16 @@ class Processes:
 
     def _begin(self, count: int) -> None:
         for _ in range(count):
-            if not self._put(self._start()):
+            worker = self._started()
+            if worker is None or not self._put(worker):
                 return
 
-    def _put(self, worker: _Worker, instead_of: _Worker | None = None) -> bool:
+    def _put(self, worker: _Worker) -> bool:
         """Let a process take part, unless all were stopped meanwhile; return whether it does."""
         with self._lock:
             if self._is_closed:
                 worker.process.terminate()
                 return False
-            if instead_of in self._workers:
-                self._workers.remove(instead_of)
             if worker.is_gone:
                 return True  # it did not live to see this, and another takes its place
             self._workers.append(worker)
@@ -127,6 +136,31 @@ class Processes:
                 self._send(worker, _Job(self._first, ()))
             self._hand_out()
         return True
+
+    def _started(self) -> _Worker | None:
+        """Start a process, and try again until it can be; None once all were stopped."""
+        pause = SOON
+        while not self._is_closed:
+            try:
+                return self._start()
+            except (OSError, EOFError, RuntimeError) as error:
+                log.exception(
+                    "An answering process could not be started; this is tried again in %g s.", pause
+                )
+                self._call_off(error)
+            time.sleep(pause)
+            pause = min(LATER, 2 * pause)
+        return None
+
+    def _call_off(self, error: BaseException) -> None:
+        """Let nobody wait for processes of which there is none."""
+        with self._lock:
+            if self._workers:
+                return
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        for job in waiting:
+            job.future.set_exception(NotStarted(error))
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -177,16 +211,23 @@ class Processes:
         worker.process.join()
         with self._lock:
             is_closed, worker.is_gone = self._is_closed, True
+            if worker in self._workers:
+                self._workers.remove(worker)
+            lost = list(worker.jobs.values())
         if not is_closed:
             log.error(
                 "An answering process ended with exit code %s; another takes its place.",
                 worker.process.exitcode,
             )
-            if time.monotonic() - worker.begun < SOON:
-                time.sleep(SOON)
-            self._put(self._start(), instead_of=worker)
-        for job in worker.jobs.values():
+        for job in lost:
             job.future.set_exception(ProcessDied())
+        if is_closed:
+            return
+        if time.monotonic() - worker.begun < SOON:
+            time.sleep(SOON)
+        another = self._started()
+        if another is not None:
+            self._put(another)
 
 
 # --- The side that works ------------------------------------------------------------------------------------------

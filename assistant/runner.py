@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.viewer import viewer_of
 from assistant import trace
 from assistant.models import Answer, Question, TraceStep
-from assistant.processes import ProcessDied, Processes, say
+from assistant.processes import NotStarted, ProcessDied, Processes, say
 from assistant.types import NotAskable, VerifiedAnswer
 from ingestion.embedding import embedder
 from ingestion.index import get_index
@@ -38,7 +38,7 @@ BEAT_SECONDS = 5.0
 WORTH_WAKING = {"plan", "context"}
 # Six missed beats: longer than any pause of a healthy process, short enough that nobody waits for nothing.
 STALE = timedelta(seconds=30)
-INTERRUPTED = "The server was stopped while this answer was being prepared. Nothing was lost: ask again."
+INTERRUPTED = "This answer was cut off while it was being prepared. Nothing was lost: ask again."
 FAILED = (
     "Something went wrong while this answer was being prepared, and nothing was answered. Ask again; if it happens "
     "again, tell your administrator the time: the server's log holds the cause."
@@ -166,6 +166,8 @@ def _ended(question_id: int, future: "Future[None]") -> None:
         log.error("Question %d was left unanswered: %s", question_id, future.exception())
         if isinstance(future.exception(), ProcessDied):
             _take_up_again(Question.objects.get(pk=question_id))
+        elif isinstance(future.exception(), NotStarted):
+            fail(Question.objects.get(pk=question_id), "answering", "NotStarted", FAILED)
     finally:
         connections.close_all()
 

@@ -24,6 +24,9 @@ NEGATIVE = re.compile(
 )
 
 
+HOW = re.compile(r"\bhow\s+(?:many|often|long|far|old|soon|high|large|big|tall)\b", re.IGNORECASE)
+"""Words that ask; no text lacks them."""
+
 TELLING_SHARE = 0.5
 """Of the rarest missing word's weight: what is as common as “new” is not what is missing."""
 
@@ -89,8 +92,7 @@ def unsaid(
 ) -> tuple[str, ...]:
     """Return the question's telling words, as typed, that none of the given stems is: the rarest and those near it."""
     stems = set(known)
-    missing = {
-        word: weights.get(stem(word), unseen) for word in content_words(question) if stem(word) not in stems
-    }
+    asked_for = content_words(HOW.sub("", question))
+    missing = {word: weights.get(stem(word), unseen) for word in asked_for if stem(word) not in stems}
     rarest = max(missing.values(), default=0.0)
     return tuple(word for word, weight in missing.items() if weight >= TELLING_SHARE * rarest)

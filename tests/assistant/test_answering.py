@@ -5,6 +5,7 @@ import pytest
 from accounts.viewer import EVERYONE
 from assistant.answering.expected import holds, kind_of
 from assistant.answering.extractive import extract
+from assistant.answering.stated import unsaid
 from assistant.context import build_context
 from assistant.types import Draft
 from ingestion.access import Rule
@@ -13,6 +14,7 @@ from retrieval.gate import pass_gate
 from retrieval.planning import RulePlanner
 from retrieval.specifics import specifics_of
 from retrieval.types import Ranked
+from retrieval.words import stems_of
 from tests.assistant.asking import index_of_its_own
 from tests.factories import make_document
 from tests.world import World
@@ -162,6 +164,12 @@ def test_a_name_or_number_that_stands_nowhere_near_is_a_refusal_that_names_it(
     assert draft.refusal is not None
     assert draft.refusal.missing == missing
     assert f"“{missing[0]}”" in draft.refusal.reason
+
+
+def test_a_word_that_only_asks_is_not_what_is_missing() -> None:
+    known = stems_of("The garden is green.")
+    assert unsaid("How many whales swim there?", known, {}, 1.0) == ("whales", "swim")
+    assert unsaid("Are many whales there?", known, {}, 1.0) == ("many", "whales")
 
 
 def test_what_is_not_asked_of_a_text_that_only_says_what_is(world: World) -> None:

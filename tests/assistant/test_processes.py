@@ -109,6 +109,31 @@ class TestProcesses:
         with pytest.raises(RuntimeError, match="stopped"):
             processes.submit(its_process)
 
+    def test_nobody_waits_for_processes_that_cannot_be_started(self, tmp_path: Path) -> None:
+        (tmp_path / "unloadable.py").write_text("raise RuntimeError('what all of them need is broken')")
+        code = textwrap.dedent(
+            """
+            from assistant import processes
+            from tests.assistant.test_processes import its_process
+            processes.PRELOADED = "unloadable"
+            none = processes.Processes(1, at_once=1, heard=print)
+            try:
+                none.submit(its_process).result(60)
+            except processes.NotStarted as error:
+                print(error)
+            none.close()
+            """
+        )
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+        )
+        assert done.stdout.startswith("No process could be started to work on this"), done.stderr
+        assert "this is tried again" in done.stderr
+
     def test_they_end_with_the_process_they_work_for(self) -> None:
         code = textwrap.dedent(
             """
