@@ -5,7 +5,7 @@ used again by the next run: rows in SQLite, vectors and words in the index (see 
 different questions are asked through `retrieve`, one after the other, by three people in turn who may read all, half
 and a twentieth of the documents: plan, search, gate, bridge and rerank, the question's embedding included, no question
 twice. Printed are p50 and p95 per stage and in all, in milliseconds, and how many times as long each size takes as the
-smallest. A million chunks take about twenty minutes to build and 8 GB of disk.
+smallest. A million chunks take about twenty minutes to build and 9 GB of disk.
 """
 
 import argparse
