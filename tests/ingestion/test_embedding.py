@@ -105,7 +105,7 @@ def test_the_short_way_for_few_words_gives_what_the_library_gives() -> None:
 
 
 @pytest.mark.slow
-def test_a_model_of_another_kind_goes_the_librarys_way() -> None:
+def test_a_model_of_another_kind_goes_the_way_of_the_library() -> None:
     loaded = Embedder()._load()
     pooling = loaded.model[1]
     kept = pooling.pooling_mode
