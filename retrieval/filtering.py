@@ -113,6 +113,14 @@ def merged(picked: Filters, read: FilterReading) -> FilterReading:
     return FilterReading(read.question, filters, read.not_used)
 
 
+def completed(reply: FilterReading, asked: FilterReading) -> FilterReading:
+    """Return the reading of a reply to a question back with the filters of the question it completes.
+
+    On the same matter the reply's own hold. What could not be used of the question was said when it was asked back.
+    """
+    return FilterReading(reply.question, merged(reply.filters, asked).filters, reply.not_used)
+
+
 def readable_sources(viewer: Viewer) -> SourceQuerySet:
     """Return the sources a viewer may know by name: those that admit them and hold something they may read."""
     readable = Document.objects.visible_to(viewer).filter(source=OuterRef("pk"))

@@ -10,7 +10,14 @@ from django.utils.timezone import localdate
 from accounts.viewer import Viewer
 from retrieval.bridge import find_bridges
 from retrieval.clarifying import clarification_for
-from retrieval.filtering import FilterReading, documents_matching, merged, read_filters, without_operators
+from retrieval.filtering import (
+    FilterReading,
+    completed,
+    documents_matching,
+    merged,
+    read_filters,
+    without_operators,
+)
 from retrieval.gate import pass_gate
 from retrieval.options import Options
 from retrieval.planning import Planner, RulePlanner
@@ -96,7 +103,10 @@ def _plan(
 ) -> Plan:
     if options.planning == "off":
         return Plan(question, question, (SubQuery(1, question),), "as typed", filters=picked)
-    read = merged(picked, read_filters(question, viewer))
+    read = read_filters(question, viewer)
+    if turns and turns[-1].clarification:
+        read = completed(read, read_filters(turns[-1].question, viewer))
+    read = merged(picked, read)
     # Earlier turns' operators narrowed those searches; what they asked about is the rest.
     turns = [replace(turn, question=without_operators(turn.question)) for turn in turns]
     clarification = clarification_for(read.question, turns)

@@ -12,6 +12,7 @@ from ingestion.models import Document, DocumentVersion, Source
 from retrieval.filtering import (
     KINDS,
     FilterReading,
+    completed,
     documents_matching,
     kind_named,
     merged,
@@ -19,7 +20,8 @@ from retrieval.filtering import (
     span_of,
     without_operators,
 )
-from retrieval.types import Filters
+from retrieval.orchestrator import retrieve
+from retrieval.types import Filters, Turn
 from tests.factories import make_document
 from tests.world import READABLE, World
 
@@ -265,6 +267,23 @@ def test_what_is_picked_holds_over_what_is_typed(world: World) -> None:
     both = merged(Filters(until=date(2023, 1, 1)), typed)
     assert (both.filters.since, both.filters.until) == (None, date(2023, 1, 1))
     assert "contradicts" in both.not_used[0]
+
+
+def test_a_reply_to_a_question_back_keeps_what_the_question_was_narrowed_to(world: World) -> None:
+    handbook = id_of(world.sources["open"])
+    asked_back = Turn("source:handbook since:2025 How many?", "", clarification="How many of what?")
+    plan = next(iter(retrieve("days of leave", (asked_back,), world.viewer("alice")))).value
+    assert (plan.filters.sources, plan.filters.since) == ((handbook,), date(2025, 1, 1))
+    answered = Turn("source:handbook How many days of leave?", "Thirty.")
+    plan = next(iter(retrieve("And sick days?", (answered,), world.viewer("alice")))).value
+    assert plan.filters.is_empty
+
+
+def test_what_a_reply_says_of_where_to_look_holds_over_the_question_it_completes(world: World) -> None:
+    asked = FilterReading("How many?", Filters(types=("pdf",), since=date(2025, 1, 1)))
+    reply = FilterReading("days", Filters(until=date(2024, 6, 30)), ("A sentence.",))
+    found = completed(reply, asked)
+    assert found == FilterReading("days", Filters(types=("pdf",), until=date(2024, 6, 30)), ("A sentence.",))
 
 
 def test_no_filter_narrows_nothing_and_is_not_an_empty_answer(world: World) -> None:
