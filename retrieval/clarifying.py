@@ -82,7 +82,7 @@ def filled_in(question: str, turns: Sequence[Turn]) -> str | None:
     if not turns or not turns[-1].clarification:
         return None
     asked, reply = turns[-1].question, question.strip(" .!?\n")
-    if not content_words(reply) or (_ASKING.match(question) and len(content_words(question)) > 1):
+    if not content_words(reply) or is_own_question(question):
         return None
     found = _pointing(asked)
     if found is None:
@@ -91,6 +91,11 @@ def filled_in(question: str, turns: Sequence[Turn]) -> str | None:
     owns = found.group().lower() in {"its", "their", "theirs", "his", "hers"}
     ending = ("’" if reply.endswith("s") else "’s") if owns else ""
     return f"{asked[: found.start()]}{reply}{ending}{asked[found.end() :]}"
+
+
+def is_own_question(reply: str) -> bool:
+    """Return whether a reply asks something by itself, rather than completing what was asked before it."""
+    return bool(_ASKING.match(reply)) and len(content_words(reply)) > 1
 
 
 def _points_out(found: re.Match[str], question: str, telling: str) -> bool:

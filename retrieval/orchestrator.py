@@ -9,7 +9,7 @@ from django.utils.timezone import localdate
 
 from accounts.viewer import Viewer
 from retrieval.bridge import find_bridges
-from retrieval.clarifying import clarification_for
+from retrieval.clarifying import clarification_for, is_own_question
 from retrieval.filtering import (
     FilterReading,
     completed,
@@ -104,23 +104,23 @@ def _plan(
     if options.planning == "off":
         return Plan(question, question, (SubQuery(1, question),), "as typed", filters=picked)
     read = read_filters(question, viewer)
-    if turns and turns[-1].clarification:
-        read = completed(read, read_filters(turns[-1].question, viewer))
-    read = merged(picked, read)
+    asked_back = bool(turns and turns[-1].clarification)
     # Earlier turns' operators narrowed those searches; what they asked about is the rest.
-    turns = [replace(turn, question=without_operators(turn.question)) for turn in turns]
-    clarification = clarification_for(read.question, turns)
+    before = [replace(turn, question=without_operators(turn.question)) for turn in turns]
+    clarification = clarification_for(read.question, before)
     if clarification:
         whole = (SubQuery(1, question),)
         plan = Plan(question, question, whole, "asked back", clarification=clarification)
     else:
-        plan = (planner or RulePlanner()).plan(read.question, turns)
-    return _narrowed(replace(plan, question=question), read, turns)
+        plan = (planner or RulePlanner()).plan(read.question, before)
+        if asked_back and not is_own_question(read.question):
+            # It completes the question before it, and is looked for where that one was.
+            read = completed(read, read_filters(turns[-1].question, viewer))
+    return _narrowed(replace(plan, question=question), merged(picked, read), asked_back=asked_back)
 
 
-def _narrowed(plan: Plan, read: FilterReading, turns: Sequence[Turn]) -> Plan:
+def _narrowed(plan: Plan, read: FilterReading, *, asked_back: bool) -> Plan:
     """Return a plan with the filters that hold for it. After one question back none is asked again."""
-    asked_back = bool(turns and turns[-1].clarification)
     return replace(
         plan,
         filters=read.filters,

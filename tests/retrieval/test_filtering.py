@@ -274,6 +274,9 @@ def test_a_reply_to_a_question_back_keeps_what_the_question_was_narrowed_to(worl
     asked_back = Turn("source:handbook since:2025 How many?", "", clarification="How many of what?")
     plan = next(iter(retrieve("days of leave", (asked_back,), world.viewer("alice")))).value
     assert (plan.filters.sources, plan.filters.since) == ((handbook,), date(2025, 1, 1))
+    plan = next(iter(retrieve("Where is the canteen of Leeds?", (asked_back,), world.viewer("alice")))).value
+    assert plan.standalone == "Where is the canteen of Leeds?"
+    assert plan.filters.is_empty
     answered = Turn("source:handbook How many days of leave?", "Thirty.")
     plan = next(iter(retrieve("And sick days?", (answered,), world.viewer("alice")))).value
     assert plan.filters.is_empty
