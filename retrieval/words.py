@@ -14,7 +14,7 @@ STOPWORDS = frozenset(
     his how i if in into is it its itself just let may me might more most much must my no nor not of off on once only or
     other our ours out over own per same shall she should so some such than that the their theirs them then there these
     they this those through to too under until up upon us very was we were what when where whether which while who whom
-    whose why will with within would you your yours tell please know show give find explain""".split()
+    whose why will with within would you your yours tell please know show give find explain many get gets got getting""".split()
 )
 
 

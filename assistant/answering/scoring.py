@@ -110,7 +110,7 @@ def score_sentences(
     drafts = drafts[:EMBEDDED]
     if not drafts:
         return []
-    vectors = embed([question, *(draft.sentence.read_as for draft in drafts)])
+    vectors = embed([question, *(draft.sentence.compared_as for draft in drafts)])
     alike = _wording(vectors[0], vectors[1:])
     scored = []
     for draft, vector, (mean, weakest) in zip(drafts, vectors[1:], alike, strict=True):

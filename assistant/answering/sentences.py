@@ -42,6 +42,7 @@ class Sentence:
     previous: "Sentence | None"
     is_quotable: bool
     header: "Sentence | None" = None
+    caption: str = ""  # of a table's row: the title and the heading it stands under
 
     @property
     def place(self) -> tuple[int, int]:
@@ -58,6 +59,11 @@ class Sentence:
             return self.text
         named = zip_longest(cells_of(self.header.text), cells_of(self.text), fillvalue="")
         return ", ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell)
+
+    @property
+    def compared_as(self) -> str:
+        """The sentence as its meaning is compared with a question: a table's row says of itself nothing of its subject."""
+        return f"{self.caption}: {self.read_as}" if self.caption else self.read_as
 
     @property
     def leans_back(self) -> bool:
@@ -94,6 +100,9 @@ def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
                 previous=previous,
                 is_quotable=_is_quotable(text, passage),
                 header=header,
+                caption=", ".join(dict.fromkeys((passage.title, *passage.headings[-1:])))
+                if is_row(text)
+                else "",
             )
             found.append(previous)
     return found

@@ -1,10 +1,13 @@
 """Extractive answering: which sentences are chosen, how much of the text they take along, and when none is."""
 
+from dataclasses import replace
+
 import pytest
 
 from accounts.viewer import EVERYONE
 from assistant.answering.expected import holds, kind_of
 from assistant.answering.extractive import extract
+from assistant.answering.sentences import sentences_of
 from assistant.answering.stated import unsaid
 from assistant.context import build_context
 from assistant.types import Draft
@@ -168,8 +171,22 @@ def test_a_name_or_number_that_stands_nowhere_near_is_a_refusal_that_names_it(
 
 def test_a_word_that_only_asks_is_not_what_is_missing() -> None:
     known = stems_of("The garden is green.")
-    assert unsaid("How many whales swim there?", known, {}, 1.0) == ("whales", "swim")
-    assert unsaid("Are many whales there?", known, {}, 1.0) == ("many", "whales")
+    assert unsaid("How many whales do I get to see there?", known, {}, 1.0) == ("whales", "see")
+    assert unsaid("How long is the whale?", known, {}, 1.0) == ("whale",)
+    assert unsaid("Is the whale long?", known, {}, 1.0) == ("whale", "long")
+
+
+def test_a_row_of_a_table_is_compared_together_with_what_it_stands_under(world: World) -> None:
+    text = "Rules follow.\n| Country | Full-time |\n| --- | --- |\n| Germany | 30 |"
+    document = make_document(world.sources["open"], "leave", text, Rule.of({EVERYONE}), "Annual leave")
+    chunk = Chunk.objects.get(version__document=document)
+    passage = pass_gate([chunk.pk], world.viewer("alice")).passages[0]
+    passage = replace(passage, headings=("Annual leave", "Entitlement"))
+    found = {
+        sentence.text: sentence.compared_as for sentence in sentences_of([Ranked(passage, 1.0, (1,), None)])
+    }
+    assert found["Rules follow."] == "Rules follow."
+    assert found["| Germany | 30 |"] == "Annual leave, Entitlement: Country: Germany, Full-time: 30"
 
 
 def test_what_is_not_asked_of_a_text_that_only_says_what_is(world: World) -> None:
