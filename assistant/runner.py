@@ -168,6 +168,7 @@ def _ended(question_id: int, future: "Future[None]") -> None:
             _take_up_again(Question.objects.get(pk=question_id))
         elif isinstance(future.exception(), NotStarted):
             fail(Question.objects.get(pk=question_id), "answering", "NotStarted", FAILED)
+            _tell(question_id)
     finally:
         connections.close_all()
 

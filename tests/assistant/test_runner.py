@@ -11,11 +11,13 @@ from accounts.audit import By
 from accounts.models import AuditEvent, Membership
 from assistant import actions, runner, trace
 from assistant.models import Answer, Citation, Question, TraceStep
+from assistant.processes import Processes, _Worker
 from ingestion.index import close_index
 from ingestion.models import Document
 from retrieval.types import Step
 from tests.assistant.answers import make_question
 from tests.assistant.asking import asked, index_of_its_own, indexed, indexed_world
+from tests.ingestion.test_index_process import eventually
 from tests.world import World
 
 __all__ = ["index_of_its_own", "indexed"]  # fixtures: pytest finds them by name
@@ -203,3 +205,22 @@ def test_questions_are_answered_in_threads_of_their_own(index_of_its_own: None, 
     budget = Document.objects.get(pk=world.documents["budget"].pk)
     assert not Citation.objects.filter(document_id=budget.pk, answer__question=questions[2]).exists()
     close_index()
+
+
+class _Unstartable(Processes):
+    """Where the machine gives no process."""
+
+    def _start(self) -> _Worker:
+        raise OSError("Resource temporarily unavailable")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_no_process_can_be_started_a_question_ends_with_a_sentence() -> None:
+    world = indexed_world()
+    question = make_question(world.alice, TRAVEL)
+    with runner.answering_elsewhere(_Unstartable(1, at_once=1, heard=runner.hear)):
+        runner.start(question.pk)
+        eventually(lambda: Question.objects.get(pk=question.pk).state == Question.State.FAILED)
+    question.refresh_from_db()
+    assert question.error == runner.FAILED
+    assert last_event().type == "question.failed"
