@@ -114,18 +114,9 @@ class Embedder:
         loaded = self._load()
         lengths = _token_lengths(loaded.model, texts) if texts else []
         if loaded.short is not None and 0 < sum(lengths) <= FEW_TOKENS:
-            return self._embed_few(loaded.short, texts)
+            return np.stack([vectors.whole for vectors in self._few_tokens(loaded.short, texts)])
         self._pass(lengths, texts, read)
         return out
-
-    def _embed_few(self, short: ShortPass, texts: Sequence[str]) -> Vectors:
-        import torch
-
-        # Dividing one question between cores costs more than it gains, and several are asked at a time.
-        torch.set_num_threads(1)
-        with torch.inference_mode():
-            means = [pieces.float().mean(dim=0) for _, pieces in short.run(texts)]
-            return _normalised(torch.stack(means))
 
     def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[PassageVectors]:
         """Return each text's vector and those of the sentences in it, from one pass through the model.
@@ -133,8 +124,8 @@ class Embedder:
         `spans` are a text's sentences as character offsets. What lies beyond the model's length limit has no vector.
         """
         loaded = self._load()
-        none: Vectors = np.zeros((0, loaded.dimensions), dtype=np.float32)
         if not texts or not loaded.model.tokenizer.is_fast:
+            none: Vectors = np.zeros((0, loaded.dimensions), dtype=np.float32)
             return [PassageVectors(whole, none) for whole in self._embed(texts)]
         starts = _token_starts(loaded.model, texts)
         out: list[PassageVectors | None] = [None] * len(texts)
@@ -145,7 +136,7 @@ class Embedder:
             pieces = result["token_embeddings"].float().numpy()[:, : masks.shape[1]]
             for place, row in enumerate(rows):
                 means = _means(pieces[place][masks[place]], starts[row], spans[row])
-                out[row] = PassageVectors(wholes[place], means if len(means) else none)
+                out[row] = PassageVectors(wholes[place], means)
 
         self._pass([len(row) for row in starts], texts, read)
         return [vectors for vectors in out if vectors is not None]
@@ -196,6 +187,7 @@ class Embedder:
     def _few_tokens(self, short: ShortPass, texts: Sequence[str]) -> list[TokenVectors]:
         import torch
 
+        # Dividing one question between cores costs more than it gains, and several are asked at a time.
         torch.set_num_threads(1)
         with torch.inference_mode():
             return [

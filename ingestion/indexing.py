@@ -66,11 +66,6 @@ class Indexing:
         """Return whether nothing is being embedded."""
         return not self._ahead
 
-    @property
-    def has_part(self) -> bool:
-        """Return whether something waits for its slice to be full."""
-        return bool(self._chunks or self._finished)
-
     def embedded_next(self) -> "list[Future[Any]]":  # Any: only waited for
         """Return what the next slice to be written waits for; empty when there is none."""
         return [self._ahead[0].vectors] if self._ahead else []
@@ -91,7 +86,7 @@ class Indexing:
 
     def embed_part(self) -> None:
         """Do not wait for the slice to be full."""
-        if not self.has_part:
+        if not (self._chunks or self._finished):
             return
         rows = _rows_of(self._chunks)
         missing = [chunk for chunk in rows if not is_embedded(chunk)]

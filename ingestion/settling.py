@@ -28,11 +28,10 @@ _LIVE = (State.PENDING, State.INDEXED)
 
 @dataclass(frozen=True)
 class Settled:
-    """An item after it was read; `version` with its number of chunks when it still has to be indexed."""
+    """An item after it was read; its `version` when that still has to be indexed."""
 
     item: SyncItem
     version: int | None = None
-    chunks: int = 0
 
 
 def job_of(item: SyncItem, source: Source) -> Job:
@@ -65,7 +64,7 @@ def settle(item: SyncItem, source: Source, read: Read) -> Settled:
         version = create_version(document, read, is_new=is_new)
         if document.removed_at is not None:
             _revive(document)
-        return _to_be_indexed(item, document, version, len(read.spans))
+        return _to_be_indexed(item, document, version)
 
 
 def settle_unreadable(item: SyncItem, source: Source, code: str, reason: str) -> Settled:
@@ -123,7 +122,7 @@ def _settle_unchanged(item: SyncItem, document: Document | None) -> Settled:
     if version.state != State.PENDING:
         version.state = State.PENDING
         version.save(update_fields=["state"])
-    return _to_be_indexed(item, document, version, version.chunks.count())
+    return _to_be_indexed(item, document, version)
 
 
 def _create(item: SyncItem, source: Source, read: Read) -> Document:
@@ -215,11 +214,11 @@ def _known_embeddings(
     }
 
 
-def _to_be_indexed(item: SyncItem, document: Document, version: DocumentVersion, chunks: int) -> Settled:
+def _to_be_indexed(item: SyncItem, document: Document, version: DocumentVersion) -> Settled:
     item.document, item.version = document, version
     item.attempts += 1
     item.save(update_fields=["document", "version", "attempts"])
-    return Settled(item, version.pk, chunks)
+    return Settled(item, version.pk)
 
 
 def _close(item: SyncItem, document: Document | None, outcome: Outcome, code: str, reason: str) -> Settled:

@@ -59,7 +59,7 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: 
     """Return the sentences of the context that answer the plan's question, each as an exact quote, or a refusal.
 
     `embed` gives texts their vectors (by default the product's own embedder), `reader` reads passages, or stands aside.
-    Raises ingestion.embedding.EmbeddingUnavailable when there is no model to compare with.
+    Raises ingestion.weights.EmbeddingUnavailable when there is no model to compare with.
     """
     sentences = sentences_of(context.ranked)
     parts = parts_of(plan)

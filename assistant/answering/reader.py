@@ -142,7 +142,7 @@ class Reader:
     def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
         """Return a reading for each page, in their order.
 
-        Raises ReaderUnavailable when the learned weights are missing or altered, ingestion.embedding.EmbeddingUnavailable
+        Raises ReaderUnavailable when the learned weights are missing or altered, ingestion.weights.EmbeddingUnavailable
         when the packaged model is.
         """
         loaded = self._load()

@@ -24,7 +24,7 @@ NEGATIVE = re.compile(
 )
 
 
-HOW = re.compile(r"\bhow\s+(?:many|often|long|far|old|soon|high|large|big|tall)\b", re.IGNORECASE)
+HOW = re.compile(r"\bhow\s+(?:often|long|far|old|soon|high|large|big|tall)\b", re.IGNORECASE)
 """Words that ask; no text lacks them."""
 
 TELLING_SHARE = 0.5

@@ -30,7 +30,7 @@ _lock = threading.Lock()
 def vectors_of(texts: Sequence[str]) -> list[TokenVectors]:
     """Return the vectors of texts that the caller already holds, in their order.
 
-    Raises ingestion.embedding.EmbeddingUnavailable when the model is missing.
+    Raises ingestion.weights.EmbeddingUnavailable when the model is missing.
     """
     model = settings.EMBEDDING_MODEL
     keys = [sha256(f"{model}\0{text}".encode()).digest() for text in texts]

@@ -73,10 +73,10 @@ def _store(document: SuiteDocument, source: Source, policy: AccessPolicy) -> int
 
 
 def _policy(acl: tuple[str, ...] | None, groups: Mapping[str, Group]) -> AccessPolicy:
-    if acl == ():
-        return intern_policy(NOBODY)
-    if acl is None or _is_open(acl):
+    if _is_open(acl):
         return intern_policy(Rule.of({EVERYONE}))
+    if not acl:
+        return intern_policy(NOBODY)
     return intern_policy(Rule.of({group_principal(groups[name].pk) for name in acl}))
 
 
