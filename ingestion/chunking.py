@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -149,14 +149,16 @@ class TokenCounter:
     def __init__(self, text: str, start: int = 0, end: int | None = None) -> None:
         stop = len(text) if end is None else end
         self._starts: list[int] = []
+        self._ends: list[int] = []
         for piece_start in range(start, stop, 100_000):
             piece = text[piece_start : min(stop, piece_start + 100_000)]
             encoding = _tokenizer().encode(piece, add_special_tokens=False)
-            self._starts.extend(piece_start + offset for offset, _ in encoding.offsets)
+            self._starts.extend(piece_start + begin for begin, _ in encoding.offsets)
+            self._ends.extend(piece_start + finish for _, finish in encoding.offsets)
 
     def count(self, start: int, end: int) -> int:
-        """Return the number of word pieces that begin in [start, end)."""
-        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        """Return the number of word pieces that reach into [start, end): a word that is cut counts on both sides."""
+        return bisect_left(self._starts, end) - bisect_right(self._ends, start)
 
 
 def count_tokens(text: str) -> int:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.chunking import (
@@ -88,6 +88,7 @@ def test_chunks_are_ordered_apart_and_cover_every_character_that_is_not_space(
 
 @settings(max_examples=50, deadline=None)
 @given(texts, st.integers(min_value=8, max_value=200))
+@example(text="x" * 2_400 + " word" * 20, limit=8)  # one piece, cut, with words after it
 def test_no_chunk_exceeds_the_limit_unless_it_is_a_single_word(text: str, limit: int) -> None:
     for chunk in chunks(text, limit_tokens=limit):
         assert count_tokens(chunk) <= limit or len(chunk.split()) == 1
