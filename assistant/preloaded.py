@@ -7,20 +7,22 @@ import logging
 import os
 
 import django
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-import torch  # noqa: E402
+from ingestion.weights import BUNDLED_MODEL, EmbeddingUnavailable  # noqa: E402
 
 # One core to a process; and one thread makes none that a fork would lose.
-torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
+if settings.READER == "on" or settings.RERANK_MODEL or settings.EMBEDDING_MODEL != BUNDLED_MODEL:
+    import torch  # noqa: F401
 
 from assistant import pipeline, runner, writing  # noqa: E402, F401
 from assistant.answering import extractive  # noqa: E402, F401
 from ingestion.chunking import count_tokens, split_sentences  # noqa: E402
 from ingestion.embedding import embedder  # noqa: E402
-from ingestion.weights import EmbeddingUnavailable  # noqa: E402
 from retrieval import orchestrator  # noqa: E402, F401
 from retrieval.words import stem  # noqa: E402
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.chunking import Span, split_sentences
-from ingestion.embedding import PassageVectors, Vectors
+from ingestion.embedding import PassageVectors
+from ingestion.forward import Vectors
 
 LARGEST = 127
 """Of a sentence's numbers the one furthest from zero is kept as this; a cosine moves by less than 0.01."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ingestion.chunking import Span
-from ingestion.embedding import PassageVectors, Vectors
+from ingestion.embedding import PassageVectors
+from ingestion.forward import Vectors
 from ingestion.weights import EmbeddingUnavailable
 
 

@@ -20,7 +20,8 @@ from django.conf import settings
 
 from assistant.answering.sentences import Sentence
 from ingestion.chunking import word_pieces
-from ingestion.weights import BUNDLED_MODEL, has_native_bf16, model_folder
+from ingestion.cores import has_native_bf16
+from ingestion.weights import BUNDLED_MODEL, model_folder
 from retrieval.types import Ranked
 
 if TYPE_CHECKING:

@@ -1,15 +1,20 @@
 """Embedding: unit vectors, in order, from the weights we expect."""
 
+import json
+import logging
+import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ingestion.embedding import Embedder, _batches, embedder
-from ingestion.short_pass import ShortPass
+from ingestion import embedding
+from ingestion.chunking import Span
+from ingestion.embedding import Embedder, embedder
+from ingestion.forward import ForwardPass, batched, fits
+from ingestion.library import LibraryPass
 from ingestion.weights import BUNDLED_SHA256, EmbeddingUnavailable, model_folder, verify_weights
 
 TEXTS = [
@@ -20,10 +25,31 @@ TEXTS = [
 ]
 
 
-def test_importing_the_module_loads_no_torch() -> None:
-    code = "import sys, ingestion.embedding; print('torch' in sys.modules, 'sentence_transformers' in sys.modules)"
+def test_importing_the_module_loads_no_engine() -> None:
+    code = (
+        "import sys, ingestion.embedding; "
+        "print({'torch', 'sentence_transformers', 'openvino', 'tokenizers'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False"]
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.slow
+def test_embedding_loads_no_torch_and_reports_to_nobody() -> None:
+    code = (
+        "import django; django.setup()\n"
+        "import sys\n"
+        "calls = []\n"
+        "sys.addaudithook(lambda name, _: calls.append(name) if name in ('socket.connect', 'socket.getaddrinfo') else None)\n"
+        "from ingestion.embedding import embedder\n"
+        "embedder().embed_query('How many days of leave are there?')\n"
+        "loaded = {name for name, module in sys.modules.items() if module is not None}\n"
+        "assert 'openvino' in loaded\n"
+        "print(calls, loaded & {'torch', 'sentence_transformers', 'openvino_telemetry'})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[] set()"
 
 
 def test_there_is_one_embedder_per_model_and_process() -> None:
@@ -79,39 +105,101 @@ def test_a_model_that_is_not_there_is_not_downloaded(tmp_path: Path) -> None:
 
 def test_batches_hold_every_row_once_and_stay_within_the_budget() -> None:
     lengths = [5, 200, 3, 90, 90, 7, 256, 1]
-    batches = list(_batches(lengths, 300))
+    batches = list(batched(lengths, 300))
     assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
     assert all(len(rows) * max(lengths[row] for row in rows) <= 300 for rows in batches)
 
 
+def held(model: Embedder, passed: ForwardPass | LibraryPass) -> Embedder:
+    """Return an embedder that goes this way and no other."""
+    model._read = model._held = passed
+    return model
+
+
 @pytest.mark.slow
-def test_the_short_way_for_few_words_gives_what_the_library_gives() -> None:
+def test_the_quick_way_gives_what_the_library_gives() -> None:
     model = embedder()
     assert isinstance(model, Embedder)
-    loaded = model._load()
-    assert loaded.short is not None  # the packaged model has it
-    plain = Embedder()
-    plain._loaded = replace(loaded, short=None)
-    for texts in (["Leave?"], TEXTS, [f"The {n}. sentence of some." * (1 + n % 3) for n in range(20)]):
+    assert isinstance(model._pass(), ForwardPass)  # the packaged model has it
+    plain = held(Embedder(), LibraryPass(model_folder()))
+    long = "Whoever travels keeps the receipts for a year. " * 60
+    for texts in (
+        ["Leave?"],
+        TEXTS,
+        [f"The {n}. sentence of some." * (1 + n % 9) for n in range(60)],
+        [long],
+    ):
         for ours, theirs in zip(model.embed_tokens(texts), plain.embed_tokens(texts), strict=True):
             assert ours.ids == theirs.ids
             assert float(ours.whole @ theirs.whole) == pytest.approx(1.0, abs=1e-3)
             assert (ours.pieces * theirs.pieces).sum(axis=1) == pytest.approx(
                 np.ones(len(ours.ids)), abs=5e-3
             )
-    shorter = [text for text in TEXTS if len(text) < 100]
-    products = (model.embed_queries(shorter) * plain.embed_queries(shorter)).sum(axis=1)
-    assert products == pytest.approx(np.ones(len(shorter)), abs=1e-3)
+        spans = [[Span(0, len(text) // 2), Span(len(text) // 2, len(text))] for text in texts]
+        for one, other in zip(
+            model.embed_sentences(texts, spans), plain.embed_sentences(texts, spans), strict=True
+        ):
+            assert one.sentences.shape == other.sentences.shape
+            assert (one.sentences * other.sentences).sum(axis=1) == pytest.approx(
+                np.linalg.norm(other.sentences, axis=1), abs=5e-3
+            )
 
 
 @pytest.mark.slow
-def test_a_model_of_another_kind_goes_the_way_of_the_library() -> None:
-    loaded = Embedder()._load()
-    pooling = loaded.model[1]
-    kept = pooling.pooling_mode
+def test_the_kept_vector_of_the_probe_is_the_library_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.library.has_native_bf16", lambda: False)
+    plain = held(Embedder(), LibraryPass(model_folder()))
+    kept = np.load(embedding.PROBED).astype(np.float32)
+    assert float(plain.embed_query(embedding.PROBE) @ kept) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_quick_way_that_gives_other_vectors_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = embedder().embed_query("Leave?")
+    other = np.zeros(384, dtype=np.float16)
+    other[0] = 1.0
+    np.save(tmp_path / "other.npy", other)
+    monkeypatch.setattr(embedding, "PROBED", tmp_path / "other.npy")
+    model = Embedder()
+    with caplog.at_level(logging.ERROR):
+        vector = model.embed_query("Leave?")
+    assert isinstance(model._pass(), LibraryPass)
+    assert "storing and answering are slower" in caplog.text
+    assert float(vector @ expected) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def folder_of_own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(model_folder(), tmp_path_factory.mktemp("models") / "own"))
+
+
+@pytest.mark.slow
+def test_a_folder_with_a_model_of_the_same_kind_goes_the_quick_way_once_it_was_compared(
+    folder_of_own: Path,
+) -> None:
+    model = Embedder(folder_of_own)
+    assert float(model.embed_query("Leave?") @ embedder().embed_query("Leave?")) == pytest.approx(
+        1.0, abs=1e-4
+    )
+    assert isinstance(model._pass(), ForwardPass)
+
+
+@pytest.mark.slow
+def test_a_model_of_another_kind_goes_the_way_of_the_library(folder_of_own: Path) -> None:
+    assert fits(folder_of_own)
+    pooling = folder_of_own / "1_Pooling" / "config.json"
+    settings = json.loads(pooling.read_text())
     try:
-        pooling.pooling_mode = "cls"
-        assert ShortPass.of(loaded.model) is None
+        pooling.write_text(
+            json.dumps({**settings, "pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True})
+        )
+        assert not fits(folder_of_own)
+        model = Embedder(folder_of_own)
+        vectors = model.embed_queries(["Leave?", "Leave of absence"])
+        assert isinstance(model._pass(), LibraryPass)
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
+        assert float(vectors[0] @ embedder().embed_query("Leave?")) < 0.999
     finally:
-        pooling.pooling_mode = kept
-    assert ShortPass.of(loaded.model) is not None
+        pooling.write_text(json.dumps(settings))

@@ -5,7 +5,8 @@ import pytest
 from pytest_django import Settings
 
 from ingestion.chunking import split_sentences
-from ingestion.embedding import Vectors, embedder
+from ingestion.embedding import embedder
+from ingestion.forward import Vectors
 from ingestion.models import Chunk
 from ingestion.rebuilding import rebuild
 from ingestion.sentences import best_cosines, packed, spans_at_the_end_of

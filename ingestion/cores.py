@@ -1,0 +1,28 @@
+"""What this machine's processor has for the embedding model: cores, and which numbers it multiplies in hardware."""
+
+import os
+from pathlib import Path
+
+
+def cores() -> int:
+    """Return the number of cores a model may use here: those of this process, or fewer where OMP_NUM_THREADS says so."""
+    try:
+        own = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        own = os.cpu_count() or 1
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(own, int(allowed))) if allowed.isdecimal() else own
+
+
+def has_native_bf16() -> bool:
+    """Tell whether this CPU multiplies bfloat16 in hardware; without it bfloat16 is slower than float32."""
+    return not _cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
+def _cpu_flags() -> frozenset[str]:
+    try:
+        with Path("/proc/cpuinfo").open() as stream:
+            line = next((line for line in stream if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return frozenset()
+    return frozenset(line.partition(":")[2].split())
