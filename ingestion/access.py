@@ -7,12 +7,14 @@ Three forms of the same decision live here and in `ingestion.querysets`, and a p
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 from accounts.canonical import digest_of
 from accounts.viewer import Viewer
-from ingestion.models import AccessPolicy, Document, PolicyClause, PolicyDenial
+from ingestion.models import AccessPolicy, Document, PolicyClause, PolicyDenial, Source
+from ingestion.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -141,11 +143,15 @@ _ADMITTING = """
 
 def reach_of(viewer: Viewer) -> Reach:
     """Return the ids of the policies and of the current sources that admit the viewer, from the database, now."""
-    from ingestion.models import Source
-
     policies = admitting_policies(viewer)
-    sources = Source.objects.current().values_list("pk", "policy_id")
-    return Reach(policies, frozenset(pk for pk, policy in sources if policy in policies))
+    return Reach(policies, frozenset(pk for pk, policy in _SOURCES.rows() if policy in policies))
+
+
+def _current_sources() -> "models.QuerySet[Any, Any]":  # Any: rows of columns
+    return Source.objects.current().order_by().values_list("pk", "policy_id")
+
+
+_SOURCES = Prepared(_current_sources)
 
 
 @dataclass(frozen=True)

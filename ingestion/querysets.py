@@ -11,6 +11,7 @@ from django.db.models.lookups import Exact, IsNull
 from django.db.models.sql.compiler import SQLCompiler
 
 from accounts.viewer import Viewer
+from ingestion.prepared import Slot
 
 if TYPE_CHECKING:
     from ingestion.access import Reach
@@ -53,14 +54,20 @@ class ChunkQuerySet(models.QuerySet[Any]):  # Any: as above
         """
         from ingestion.access import admitting_policies
 
-        policies = admitting_policies(viewer)
+        return self.admitted(admitting_policies(viewer))
+
+    def admitted(self, policies: Collection[int] | Slot) -> "ChunkQuerySet":
+        """Return the chunks on show of documents under these rules, by their own and by their source's.
+
+        The rules that admit a viewer are `ingestion.access.admitting_policies`; no others belong here.
+        """
         document = "version__document__"
         return self.filter(
             Exact(F("version_id"), _Read(f"{document}current_version_id")),
             IsNull(_Read(f"{document}removed_at"), True),
             IsNull(_Read(f"{document}source__removed_at"), True),
-            _Among(f"{document}policy_id", policies),
-            _Among(f"{document}source__policy_id", policies),
+            Among(f"{document}policy_id", policies),
+            Among(f"{document}source__policy_id", policies),
         )
 
 
@@ -80,25 +87,42 @@ class _Read(Func):
         return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
-class _Among(_Read):
+class Among(_Read):
     """Whether a column holds one of some integers, which are written into the query: hundreds of rules are admitted by.
 
-    As parameters they cost more time to prepare than the query takes. Nothing but integers gets in.
+    As parameters they cost more time to prepare than the query takes. Nothing but integers gets in. Those of a slot are
+    handed over as one parameter.
     """
 
     output_field = models.BooleanField()
 
-    def __init__(self, column: str | F, numbers: Collection[int], **extra: Any) -> None:  # Any: Django's own
-        super().__init__(column, numbers=tuple(sorted(int(number) for number in numbers)) or (-1,), **extra)
+    def __init__(
+        self, column: str | F, numbers: Collection[int] | Slot, **extra: Any
+    ) -> None:  # Any: Django's own
+        if not isinstance(numbers, Slot):
+            # No row has the id -1: an empty set admits nothing.
+            numbers = tuple(sorted(int(number) for number in numbers)) or (-1,)
+        super().__init__(column, numbers=numbers, **extra)
 
-    # Any: Django's own signature.
+    # Any, here and below: Django's own signature.
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **context: Any) -> Any:
-        context["template"] = f"{context.get('template', self.template)} IN ({self._listed()})"
+        numbers = self.extra["numbers"]
+        template = context.get("template", self.template)
+        if isinstance(numbers, Slot):
+            listed = "(SELECT value FROM json_each(%%s))" if connection.vendor == "sqlite" else "ANY(%%s)"
+            relation = "IN" if connection.vendor == "sqlite" else "="
+            context["template"] = f"{template} {relation} {listed}"
+            column, parameters = super().as_sql(compiler, connection, **context)
+            return column, (*parameters, numbers)
+        context["template"] = f"{template} IN ({','.join(str(number) for number in numbers)})"
         return super().as_sql(compiler, connection, **context)
 
-    def _listed(self) -> str:
-        # No row has the id -1: an empty set admits nothing.
-        return ",".join(str(number) for number in self.extra["numbers"])
+
+class Through(Among):
+    """As Among, for a column whose index leads to the rows."""
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, **context)
 
 
 class AnyOfTexts(Func):
@@ -109,18 +133,22 @@ class AnyOfTexts(Func):
     conditional = True
     template = "%(expressions)s = ANY(%%s)"
 
-    def __init__(self, column: str | F, texts: Collection[str], **extra: Any) -> None:  # Any: Django's own
-        super().__init__(column, texts=tuple(sorted(texts)), **extra)
+    def __init__(
+        self, column: str | F, texts: Collection[str] | Slot, **extra: Any
+    ) -> None:  # Any: Django's own
+        super().__init__(column, texts=texts if isinstance(texts, Slot) else tuple(sorted(texts)), **extra)
 
     # Any, here and below: Django's own signature.
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> Any:
         column, parameters = super().as_sql(compiler, connection)
-        return column, (*parameters, list(self.extra["texts"]))
+        texts = self.extra["texts"]
+        return column, (*parameters, texts if isinstance(texts, Slot) else list(texts))
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Any:
         listed = "%(expressions)s IN (SELECT value FROM json_each(%%s))"
         column, parameters = super().as_sql(compiler, connection, template=listed)
-        return column, (*parameters, json.dumps(self.extra["texts"]))
+        texts = self.extra["texts"]
+        return column, (*parameters, texts if isinstance(texts, Slot) else json.dumps(texts))
 
 
 class SourceQuerySet(models.QuerySet[Any]):  # Any: as above
@@ -154,14 +182,18 @@ class DocumentQuerySet(models.QuerySet[Any]):  # Any: as above
         What `visible_to` returns, fast where other conditions leave few documents. Shows nothing by itself: whatever
         is found here goes through the gate, which decides again.
         """
+        return self.among(reach.policies, reach.sources)
+
+    def among(self, policies: Collection[int] | Slot, sources: Collection[int] | Slot) -> "DocumentQuerySet":
+        """Return the current documents under these rules and of these sources: those of a Reach."""
         return self.filter(
             IsNull(_Read("current_version_id"), False),
             IsNull(_Read("removed_at"), True),
-            _Among("policy_id", reach.policies),
-            _Among("source_id", reach.sources),
+            Among("policy_id", policies),
+            Among("source_id", sources),
         )
 
-    def called(self, keys: Collection[str], *, without_brackets: bool) -> "DocumentQuerySet":
+    def called(self, keys: Collection[str] | Slot, *, without_brackets: bool) -> "DocumentQuerySet":
         """Return the documents whose title, whole or without the brackets at its end, has one of these keys.
 
         One of the two at a time: of both together SQLite makes a pass over all documents.

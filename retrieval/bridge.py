@@ -8,8 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingestion.index.types import IndexQuery
 from retrieval.naming import called_by, linked_among, linked_from, mentions_in, titles_among
-from retrieval.search import SearchResults, queries_of, search_more, weighed
+from retrieval.search import SearchResults, begin_vectors, search_more, weighed
 from retrieval.second import second_searches
 from retrieval.types import Candidate, Plan, Ranked
 from retrieval.words import content_words, related, words_of
@@ -74,13 +75,17 @@ def find_bridges(
     second_search: bool = True,
 ) -> Bridged:
     """Return what the first ranking's best passages lead to. One SQL lookup and one round trip to the index."""
+    searches = second_searches(plan, first) if second_search else ()
+    texts = [search.text for search in searches]
+    vectors = begin_vectors(texts) if texts else None
     bridges = _bridges(plan, first[:FROM_PASSAGES], results) if titles else ()
     documents = frozenset(bridge.document for bridge in bridges)
-    searches = second_searches(plan, first) if second_search else ()
     asked = []
     if documents:
         asked.append((results.asked._replace(documents=documents), CHUNKS_PER_DOCUMENT * len(documents)))
-    asked += [(query, PER_SECOND_SEARCH) for query in queries_of([search.text for search in searches])]
+    if vectors is not None:
+        for text, vector in zip(texts, vectors.result(), strict=True):
+            asked.append((IndexQuery(vector, text), PER_SECOND_SEARCH))
     found = search_more(asked, results)
     within = found.pop(0) if documents else ()
     return Bridged(
@@ -95,9 +100,8 @@ def find_bridges(
 
 def _bridges(plan: Plan, first: Sequence[Ranked], results: SearchResults) -> tuple[Bridge, ...]:
     mentions = [mentions_in(ranked.passage.text) for ranked in first]
-    titles = titles_among(
-        [mention for found in mentions for mention in found], results.reach, superseded=plan.wants_superseded
-    )
+    keys = {key for found in mentions for key in found.places}
+    titles = titles_among(keys, results.reach, superseded=plan.wants_superseded)
     linked = linked_among(
         [ranked.passage for ranked in first], results.reach, superseded=plan.wants_superseded
     )

@@ -2,12 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingestion.access import Reach
 from ingestion.links import spelled_out
 from ingestion.models import Document
+from ingestion.prepared import Prepared, Slot
 from ingestion.querysets import AnyOfTexts, DocumentQuerySet
 from retrieval.types import Passage
 from retrieval.words import STOPWORDS
@@ -21,24 +22,22 @@ WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 LINE = re.compile(r"[\n.;!?]+(?:\s|$)")
 
 
+Place = tuple[int, int, int]
+"""The number of a line, and the words of it from one up to another."""
+
+
 @dataclass(frozen=True, slots=True)
-class Mention:
-    """A run of words that could be a title: its key, where it stands, and the words around it in lower case."""
+class Mentions:
+    """Every run of words of a text that could be a title: by key, the places where it stands. Words are in lower case."""
 
-    key: str
-    line: int
-    start: int
-    end: int
-    around: tuple[str, ...]
+    lines: Sequence[Sequence[str]]
+    places: Mapping[str, Sequence[Place]]
 
-    def lies_within(self, other: "Mention") -> bool:
-        """Return whether this mention is part of a longer one: "Virginia" of "West Virginia"."""
-        return (
-            self.line == other.line
-            and other.start <= self.start
-            and self.end <= other.end
-            and (other.end - other.start) > (self.end - self.start)
-        )
+    def around(self, place: Place) -> tuple[str, ...]:
+        """Return the words on both sides of a place, which tell what is mentioned there for."""
+        line, start, end = place
+        words = self.lines[line]
+        return (*words[max(0, start - AROUND) : start], *words[end : end + AROUND])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +56,53 @@ Titles = Mapping[str, tuple[tuple[int, str], ...]]
 """By key, the documents (id, title) of that title; more than SAME_TITLE stand for a title that names none of them."""
 
 
-def mentions_in(text: str) -> list[Mention]:
+def mentions_in(text: str) -> Mentions:
     """Return everything in a text that could be a title: its n-grams that look like names.
 
     An n-gram counts when its first word is capitalised or a number, and it is not a bare stop word: titles are names,
     and names are written so. The question is often typed in lower case, so short texts are taken whole.
     """
     relaxed = len(text) < 200 and text == text.lower()
-    found: list[Mention] = []
-    for number, line in enumerate(LINE.split(text)):
+    lines: list[list[str]] = []
+    places: dict[str, list[Place]] = {}
+    for line in LINE.split(text):
         words = WORD.findall(line)
-        lower = [word.lower() for word in words]
+        if not words:
+            continue
+        number, lower = len(lines), [word.lower() for word in words]
+        lines.append(lower)
         for start, word in enumerate(words):
-            if not (relaxed or word[0].isupper() or word[0].isdigit()):
+            first = word[0]
+            if not (relaxed or first.isupper() or first.isdigit()):
                 continue
-            before = lower[max(0, start - AROUND) : start]
-            for end in range(start + 1, min(start + LONGEST_TITLE, len(words)) + 1):
-                # No title ends on "of" or "the", and one word alone must be worth a title.
-                if lower[end - 1] in STOPWORDS or (end == start + 1 and len(lower[start]) < 3):
-                    continue
-                around = (*before, *lower[end : end + AROUND])
-                found.append(Mention(" ".join(lower[start:end])[:300], number, start, end, around))
-    return found
+            key = lower[start]
+            # No title ends on "of" or "the", and one word alone must be worth a title.
+            if len(key) > 2 and key not in STOPWORDS:
+                places.setdefault(key[:300], []).append((number, start, start + 1))
+            for end, last in enumerate(lower[start + 1 : start + LONGEST_TITLE], start + 2):
+                key = f"{key} {last}"
+                if last not in STOPWORDS:
+                    places.setdefault(key[:300], []).append((number, start, end))
+    return Mentions(lines, places)
 
 
-def titles_among(mentions: Collection[Mention], reach: Reach, *, superseded: bool) -> Titles:
-    """Return the documents within reach whose title, or title without its brackets, is one of the mentions.
+def titles_among(keys: Collection[str], reach: Reach, *, superseded: bool) -> Titles:
+    """Return the documents within reach whose title, or title without its brackets, is one of these keys.
 
     A document's whole title comes before another's title without brackets. `superseded` admits replaced documents.
     """
-    keys = {mention.key for mention in mentions}
     if not keys:
         return {}
-    rows = _within(reach, superseded)
+    open_keys = set(keys)
     titles: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for field, without_brackets in (("title_key", False), ("short_title_key", True)):
-        open_keys = keys - set(titles)
-        called = rows.called(open_keys, without_brackets=without_brackets)
+    for without_brackets in (False, True):
+        called = _CALLED[without_brackets, superseded].rows(
+            policies=reach.policies, sources=reach.sources, keys=open_keys
+        )
         # Sorted here: asked to sort, SQLite reads all documents in their order instead of looking the titles up.
-        for pk, title, key in sorted(called.values_list("pk", "title", field)[:MOST_ROWS]):
+        for pk, title, key in sorted(map(tuple, called)):
             titles[key].append((pk, title))
+        open_keys.difference_update(titles)
     return {key: tuple(documents) for key, documents in titles.items()}
 
 
@@ -106,8 +112,7 @@ def linked_among(passages: Collection[Passage], reach: Reach, *, superseded: boo
     if not sources:
         return {}
     names = {spelled for passage in passages for name in passage.links for spelled in spelled_out(name)}
-    rows = _within(reach, superseded).filter(AnyOfTexts("external_id", names), source_id__in=sources)
-    found = rows.values_list("source_id", "external_id", "pk", "title")[:MOST_ROWS]
+    found = _LINKED[superseded].rows(policies=reach.policies, sources=reach.sources & sources, names=names)
     return {(source, name): (pk, title) for source, name, pk, title in found}
 
 
@@ -121,19 +126,61 @@ def linked_from(passage: Passage, linked: Linked) -> list[Called]:
     return [Called(document, title, ()) for document, title in targets.items()]
 
 
-def _within(reach: Reach, superseded: bool) -> DocumentQuerySet:
-    rows = Document.objects.within(reach)
+def _within(superseded: bool) -> DocumentQuerySet:
+    rows = Document.objects.among(Slot("policies"), Slot("sources")).order_by()
     return rows if superseded else rows.filter(is_superseded=False)
 
 
-def called_by(mentions: Collection[Mention], titles: Titles) -> list[Called]:
+def _called(without_brackets: bool, superseded: bool) -> Prepared:
+    field = "short_title_key" if without_brackets else "title_key"
+    return Prepared(
+        lambda: (
+            _within(superseded)
+            .called(Slot("keys"), without_brackets=without_brackets)
+            .values_list("pk", "title", field)[:MOST_ROWS]
+        )
+    )
+
+
+def _linked(superseded: bool) -> Prepared:
+    return Prepared(
+        lambda: (
+            _within(superseded)
+            .filter(AnyOfTexts("external_id", Slot("names")))
+            .values_list("source_id", "external_id", "pk", "title")[:MOST_ROWS]
+        )
+    )
+
+
+_CALLED = {
+    (brackets, superseded): _called(brackets, superseded)
+    for brackets in (False, True)
+    for superseded in (False, True)
+}
+_LINKED = {superseded: _linked(superseded) for superseded in (False, True)}
+
+
+def called_by(mentions: Mentions, titles: Titles) -> list[Called]:
     """Return the documents that mentions of one text call by title, each once, the longest titles winning."""
-    known = [mention for mention in mentions if mention.key in titles]
+    # In the order in which they stand in the text.
+    known = sorted(
+        (place, key) for key in titles.keys() & mentions.places.keys() for place in mentions.places[key]
+    )
     called: dict[int, Called] = {}
-    for mention in known:
-        documents = titles[mention.key]
-        if len(documents) > SAME_TITLE or any(mention.lies_within(other) for other in known):
+    for place, key in known:
+        documents = titles[key]
+        if len(documents) > SAME_TITLE or any(_lies_within(place, other) for other, _ in known):
             continue
         for document, title in documents:
-            called.setdefault(document, Called(document, title, mention.around))
+            called.setdefault(document, Called(document, title, mentions.around(place)))
     return list(called.values())
+
+
+def _lies_within(place: Place, other: Place) -> bool:
+    """Return whether a mention is part of a longer one: "Virginia" of "West Virginia"."""
+    return (
+        place[0] == other[0]
+        and other[1] <= place[1]
+        and place[2] <= other[2]
+        and (other[2] - other[1]) > (place[2] - place[1])
+    )

@@ -17,17 +17,29 @@ class Placed(NamedTuple):
     stem: str
 
 
-def placed_stems(text: str, wanted: Collection[str]) -> list[Placed]:
+def placed_stems(
+    text: str, wanted: Collection[str], met: dict[str, str | None] | None = None
+) -> list[Placed]:
     """Return the content words of a text whose stems are among the wanted ones, in order.
 
-    Stemming cuts endings, never the first letter, so most words need not be stemmed to be told apart.
+    `met` keeps what each word was found to be, from one text to the next of the same question: its stem where that is
+    wanted, empty where it is not, None for a stop word.
     """
+    met = {} if met is None else met
+    # Stemming cuts endings, never the first letter, so most words need not be stemmed to be told apart.
     initials = {word[:1] for word in wanted}
     placed, content_place = [], 0
     for place, word in enumerate(words_of(text)):
-        if word in STOPWORDS:
+        try:
+            found = met[word]
+        except KeyError:
+            found = None
+            if word not in STOPWORDS:
+                found = own if word[0] in initials and (own := stem(word)) in wanted else ""
+            met[word] = found
+        if found is None:
             continue
-        if word[0] in initials and (found := stem(word)) in wanted:
+        if found:
             placed.append(Placed(place, content_place, found))
         content_place += 1
     return placed

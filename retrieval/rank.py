@@ -1,7 +1,7 @@
 """Rerank: permitted passages in the order in which they answer the question, by a few features that can be explained."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from ingestion.index.types import Vector
@@ -43,10 +43,10 @@ class _Read:
     title: frozenset[str]
 
     @classmethod
-    def of(cls, passage: Passage, wanted: frozenset[str]) -> "_Read":
+    def of(cls, passage: Passage, wanted: frozenset[str], met: dict[str, str | None]) -> "_Read":
         title = frozenset(stems_of(passage.title))
         above = wanted.intersection(title.union(stems_of(" ".join(passage.headings))))
-        return cls(placed_stems(passage.text, wanted), above, title)
+        return cls(placed_stems(passage.text, wanted, met), above, title)
 
     @property
     def stems(self) -> frozenset[str]:
@@ -79,6 +79,7 @@ class Scorer:
     weights: Mapping[str, float]
     today: date
     nearness: "Nearness | None" = None
+    met: dict[str, str | None] = field(default_factory=dict)  # see placed_stems
 
     @classmethod
     def of(
@@ -91,11 +92,11 @@ class Scorer:
     ) -> "Scorer":
         """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
         wanted = tuple(stems_of(plan.standalone))
-        read = {passage.chunk: _Read.of(passage, frozenset(wanted)) for passage in passages}
+        met: dict[str, str | None] = {}
+        read = {passage.chunk: _Read.of(passage, frozenset(wanted), met) for passage in passages}
         titles = rarity(text.title.intersection(wanted) for text in read.values())
-        return cls(
-            wanted, read, rarity(text.stems for text in read.values()), titles, weights, today, nearness
-        )
+        stems = rarity(text.stems for text in read.values())
+        return cls(wanted, read, stems, titles, weights, today, nearness, met)
 
     def features(
         self, passage: Passage, fused: float, nearest: float | None, *, is_named: bool
@@ -104,7 +105,7 @@ class Scorer:
 
         `nearest` is its own of `nearest_of`; a passage without counts as if its sentences were as near as it is itself.
         """
-        text = self.read.get(passage.chunk) or _Read.of(passage, frozenset(self.wanted))
+        text = self.read.get(passage.chunk) or _Read.of(passage, frozenset(self.wanted), self.met)
         features = {
             "fused": fused,
             "sentence": fused if nearest is None else nearest,

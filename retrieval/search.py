@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,16 +91,21 @@ def search(
     `names` looks up the documents that the question calls by title, too; `documents` narrows to what was filtered for.
     Raises ingestion.index.types' IndexBusy or IndexUnavailable with a sentence when the index cannot be asked.
     """
+    first = [sub_query for sub_query in plan.sub_queries if not sub_query.after]
+    texts = [sub_query.text for sub_query in first]
+    vectors = begin_vectors([*texts, *plan.background])
     reach = reach_of(viewer)
     sample = sample_for(viewer, reach, superseded=plan.wants_superseded)
     where = IndexFilter(
         reach.policies, reach.sources, plan.wants_superseded, documents, sample.chunks, sample.share
     )
-    first = [sub_query for sub_query in plan.sub_queries if not sub_query.after]
-    asked = _queries([sub_query.text for sub_query in first], plan)
+    named: list[Called] = []
+    if names:
+        mentions = mentions_in(plan.standalone)
+        titles = titles_among(mentions.places.keys(), reach, superseded=plan.wants_superseded)
+        named = called_by(mentions, titles)
+    asked = _queries(texts, vectors.result(), plan)
     main = next((query for query in asked if query.text == plan.standalone), asked[0])
-    mentions = mentions_in(plan.standalone) if names else []
-    named = called_by(mentions, titles_among(mentions, reach, superseded=plan.wants_superseded))
     called = frozenset(document.document for document in named)
     narrowed = [main._replace(documents=called)] if called else []
     hits = get_index().search_many([*asked, *narrowed], where, PER_RETRIEVER) if not where.is_empty else []
@@ -154,17 +160,16 @@ def weighed(candidates: Iterable[Candidate], results: SearchResults) -> tuple[Ca
     return fuse(IndexHits(dense), exact=scores, best=results.best)
 
 
-def queries_of(texts: Sequence[str]) -> list[IndexQuery]:
-    """Return the questions to the index for texts, embedded together."""
-    if not texts:
-        return []
-    vectors = embedder(settings.EMBEDDING_MODEL).embed_queries(texts)
-    return [IndexQuery(vector, text) for vector, text in zip(vectors, texts, strict=True)]
+def begin_vectors(texts: Sequence[str]) -> "Future[list[Vector]]":
+    """Begin to embed questions; meanwhile the caller may ask the database, which leaves the processor mostly to it.
+
+    The future raises ingestion.weights.EmbeddingUnavailable when there is no model.
+    """
+    return _embedding.submit(query_vectors, texts, settings.EMBEDDING_MODEL)
 
 
-def _queries(texts: Sequence[str], plan: Plan) -> list[IndexQuery]:
+def _queries(texts: Sequence[str], vectors: Sequence[Vector], plan: Plan) -> list[IndexQuery]:
     """Return the questions to the index for a plan's searches, with what the conversation was about weighed in."""
-    vectors = query_vectors([*texts, *plan.background], settings.EMBEDDING_MODEL)
     own, around = vectors[: len(texts)], vectors[len(texts) :]
     if not around:
         return [IndexQuery(vector, text) for vector, text in zip(own, texts, strict=True)]
@@ -176,6 +181,7 @@ def _queries(texts: Sequence[str], plan: Plan) -> list[IndexQuery]:
     return found
 
 
+_embedding = ThreadPoolExecutor(4, thread_name_prefix="embed-question")
 _kept: OrderedDict[tuple[str, str], Vector] = OrderedDict()
 _lock = threading.Lock()
 MOST_VECTORS = 512

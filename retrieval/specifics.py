@@ -64,18 +64,21 @@ def _asking(question: str) -> str:
 
 def missing_from(specifics: Specifics, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names and the numbers that a text does not hold."""
-    words = words_of(text)
-    known = {*words, *map(stem, words)}
+    words = set(words_of(text))
+    missing = [name for name in specifics.names if name.lower() not in words]
+    if missing:
+        known = words.union(map(stem, words))
+        missing = [name for name in missing if not _is_named(name, known)]
     return (
-        tuple(name for name in specifics.names if not _is_named(name, known)),
-        tuple(number for number in specifics.numbers if not _is_counted(number, known)),
+        tuple(missing),
+        tuple(number for number in specifics.numbers if not _is_counted(number, words)),
     )
 
 
 def _is_named(name: str, known: set[str]) -> bool:
     """Tell whether a name occurs, allowing for endings ("Norman", "Normandy") and for hyphens."""
     lower = name.lower()
-    if lower in known or stem(lower) in known:
+    if stem(lower) in known:
         return True
     parts = [part for part in re.split(r"[-’'.]", lower) if part]
     if len(parts) > 1 and all(part in known or stem(part) in known for part in parts if len(part) > 1):

@@ -4,7 +4,8 @@ passage holds is searched for once more. Whether the claim itself is stated is d
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrieval.search import SearchResults, queries_of, search_more, weighed
+from ingestion.index.types import IndexQuery
+from retrieval.search import SearchResults, begin_vectors, search_more, weighed
 from retrieval.specifics import missing_from, specifics_of
 from retrieval.types import Candidate, Plan, Ranked
 from retrieval.words import content_words
@@ -37,16 +38,20 @@ def check(plan: Plan, ranked: Sequence[Ranked], results: SearchResults) -> Suffi
     known = {item.passage.chunk for item in ranked}
     # The missing words twice: they are what the search is for, the others keep it on the subject.
     text = " ".join((*missing, *missing, *content_words(plan.standalone)))
-    found = search_more([(query, MOST_FOUND) for query in queries_of([text])], results)
+    query = IndexQuery(begin_vectors([text]).result()[0], text)
+    found = search_more([(query, MOST_FOUND)], results)
     new = [candidate for hits in found for candidate in hits if candidate.chunk not in known]
     return Sufficiency(missing, weighed(new, results))
 
 
 def what_is_missing(plan: Plan, ranked: Sequence[Ranked]) -> tuple[str, ...]:
     """Return the names and numbers of the question that none of the best passages holds."""
+    specifics = specifics_of(plan.standalone)
+    if not (specifics.names or specifics.numbers):
+        return ()
     evidence = "\n".join(
         " ".join((item.passage.title, *item.passage.headings, item.passage.text))
         for item in ranked[:EVIDENCE]
     )
-    names, numbers = missing_from(specifics_of(plan.standalone), evidence)
+    names, numbers = missing_from(specifics, evidence)
     return (*names, *numbers)

@@ -2,9 +2,11 @@
 
 import math
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*")
 
@@ -20,7 +22,7 @@ STOPWORDS = frozenset(
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text in lower case, in order."""
-    return [word.lower() for word in WORD.findall(text)]
+    return WORD.findall(text.lower())
 
 
 def content_words(text: str) -> list[str]:
@@ -31,14 +33,19 @@ def content_words(text: str) -> list[str]:
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """Return the word's Snowball stem (Porter2, English), as the index's BM25 stems it."""
-    return str(_stemmer().stem(word))
+    return str(_stemmer().stemWord(word.replace("’", "'")))
 
 
-@lru_cache(maxsize=1)
-def _stemmer():  # type: ignore[no-untyped-def]
-    from nltk.stem.snowball import EnglishStemmer
+_stemmers = threading.local()
 
-    return EnglishStemmer()
+
+def _stemmer() -> Any:  # Any: the library has no types
+    """Return this thread's stemmer: it keeps the word it is at in itself."""
+    if not hasattr(_stemmers, "own"):
+        import Stemmer
+
+        _stemmers.own = Stemmer.Stemmer("english", 0)
+    return _stemmers.own
 
 
 def stems_of(text: str) -> list[str]:
