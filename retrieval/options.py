@@ -21,7 +21,7 @@ class Options:
     planning: off asks the question as typed, once. fusion: how the two retrievers' scores become one. bridge: documents
     that the question or good passages name. second_search: one more search from the best sentence. sentences: how near a passage's
     best sentence is to the question. reranking: off keeps the order of the fused scores.
-    sufficiency: search once more for what the evidence lacks.
+    sufficiency: search once more for what the evidence lacks. spelling: read misspelled words as what was found spells them.
     """
 
     planning: Planning = "rules"
@@ -31,6 +31,7 @@ class Options:
     sentences: bool = True
     reranking: Reranking = "features"
     sufficiency: bool = True
+    spelling: bool = True
 
     @classmethod
     def configured(cls) -> "Options":
@@ -68,6 +69,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "sentences": ("on", "off"),
     "reranking": get_args(Reranking),
     "sufficiency": ("on", "off"),
+    "spelling": ("on", "off"),
 }
 """Every option with the words it takes."""
 

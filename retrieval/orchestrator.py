@@ -29,10 +29,12 @@ from retrieval.records import (
     record_of_plan,
     record_of_ranking,
     record_of_search,
+    record_of_spelling,
     record_of_sufficiency,
 )
 from retrieval.reranking import Reranker, with_second_opinion
 from retrieval.search import search
+from retrieval.spelling import respelled, respelled_plan
 from retrieval.sufficiency import Sufficiency, check
 from retrieval.types import Filters, Plan, Step, SubQuery, Turn
 
@@ -51,7 +53,8 @@ def retrieve(
 ) -> Iterator[Step]:
     """Yield a Step after each stage: plan, search, gate, bridge, sufficiency, rerank. The last one's value is the ranked passages.
 
-    A plan that asks back is the only step: nothing is searched.
+    A plan that asks back is the only step: nothing is searched. Where words were misspelled there is a step `spelling`
+    after the gate, whose value is the plan with them put right, and search and gate come a second time.
 
     `options` are the configured ones unless given. `filters` are what the asker picked beside the question. `planner`
     and `reranker` are the model-backed ones where the options ask for them; without one the rules do its work.
@@ -72,6 +75,15 @@ def retrieve(
 
     gated = pass_gate([candidate.chunk for candidate in results.candidates()], viewer)
     yield clock.step("gate", gated, record_of_gate(gated))
+
+    words = respelled(plan.standalone, gated.passages) if options.spelling else {}
+    if words:
+        plan = respelled_plan(plan, words)
+        yield clock.step("spelling", plan, record_of_spelling(words))
+        results = search(plan, viewer, options.fusion, names=options.bridge, documents=narrowed)
+        yield clock.step("search", results, record_of_search(results))
+        gated = pass_gate([candidate.chunk for candidate in results.candidates()], viewer)
+        yield clock.step("gate", gated, record_of_gate(gated))
 
     weights = INDEX_ONLY if options.reranking == "off" else WEIGHTS
     nearness = Nearness(results.asked.vector, results.best.dense) if options.sentences else None

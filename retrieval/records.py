@@ -1,6 +1,6 @@
 """What the record keeps of each stage of retrieval: ids, scores, counts and reasons, never a document's words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -50,6 +50,11 @@ def record_of_search(results: SearchResults) -> Record:
             "candidates": _candidates(results.in_named),
         },
     }
+
+
+def record_of_spelling(words: Mapping[str, str]) -> Record:
+    """Return what the trace keeps of misspelled words: those the asker wrote. What they were read as is a document's."""
+    return {"words": sorted(words)}
 
 
 def record_of_gate(gated: Gated) -> Record:

@@ -87,6 +87,13 @@ def _search(record: Json, asker: str) -> Told:
     return f"Searched under {asker}’s rights", (line,), ""
 
 
+def _spelling(record: Json) -> Told:
+    listed = record.get("words")
+    words = ", ".join(f"“{word}”" for word in listed) if isinstance(listed, list) else ""
+    line = f"Nothing found spells {words} so; read as the nearest words there, and searched again."
+    return "Read misspelled words", (line,), ""
+
+
 def _gate(record: Json) -> Told:
     passed, withheld = len(entries_of(record, "passed")), len(entries_of(record, "withheld"))
     line = f"{counted(passed, 'passage')} passed, decided again in the database at that moment."
@@ -184,6 +191,6 @@ def _failed(record: Json) -> Told:
 
 
 _TELLERS: dict[str, Callable[[Json], Told]] = {
-    "screen": _screen, "gate": _gate, "bridge": _bridge, "sufficiency": _sufficiency, "rerank": _rerank, "context": _context,
+    "screen": _screen, "gate": _gate, "spelling": _spelling, "bridge": _bridge, "sufficiency": _sufficiency, "rerank": _rerank, "context": _context,
     "answer": _answer, "verify": _verify, "failed": _failed,
 }  # fmt: skip

@@ -101,9 +101,13 @@ def _ask(
         ranking=tuple(dict.fromkeys(ids[item.passage.document] for item in ranked)),
         leaks=leaks_of(steps, readable),
         milliseconds=milliseconds,
-        stages={step.name: step.milliseconds for step in steps},
+        stages=_milliseconds(steps),
     )
-    return _extracted(asked, values["plan"], ranked, viewer) if asking.extracts else asked
+    return (
+        _extracted(asked, values.get("spelling", values["plan"]), ranked, viewer)
+        if asking.extracts
+        else asked
+    )
 
 
 def _steps(query: SuiteQuery, viewer: Viewer, options: Options) -> Iterator[Step]:
@@ -114,13 +118,23 @@ def _steps(query: SuiteQuery, viewer: Viewer, options: Options) -> Iterator[Step
     )  # fmt: skip
 
 
+def _milliseconds(steps: Iterable[Step]) -> dict[str, float]:
+    """Return how long each stage took, all of its times together."""
+    spent: dict[str, float] = {}
+    for step in steps:
+        spent[step.name] = spent.get(step.name, 0.0) + step.milliseconds
+    return spent
+
+
 def leaks_of(steps: Iterable[Step], readable: set[int]) -> dict[str, int]:
     """Return per stage how many documents it let out that the reader may not read; stages that let out none are absent.
 
     A leak counts wherever it shows: in what the index proposed, what the gate passed, what a bridge led to, what was
     ranked. Each stage is walked as a whole, so that one that comes to hand out more is watched as well.
     """
-    found = Counter({step.name: len(set(documents_in(step.value)) - readable) for step in steps})
+    found: Counter[str] = Counter()
+    for step in steps:
+        found[step.name] += len(set(documents_in(step.value)) - readable)
     return {name: number for name, number in found.items() if number}
 
 

@@ -128,7 +128,7 @@ class Spent:
 
 PARTS = (
     ("planning", "same", ("screen", "plan")),
-    ("searching", "part", ("search", "gate", "bridge", "sufficiency", "rerank", "context")),
+    ("searching", "part", ("search", "gate", "spelling", "bridge", "sufficiency", "rerank", "context")),
     ("answering and checking", "done", ("answer", "verify")),
 )
 
@@ -152,12 +152,11 @@ def time_spent(question: Question) -> list[Spent]:
 def stages(request: SignedInRequest, question: Question) -> list[Stage]:
     """Return the stages in the asker's terms. Says nothing of what was found and not permitted."""
     turn = desk_turn(request, question)
-    rows = {
-        step.name: step for step in TraceStep.objects.filter(question_id=question.pk).order_by("position")
-    }
+    steps = list(TraceStep.objects.filter(question_id=question.pk).order_by("position"))
+    rows = {step.name: step for step in steps}
 
     def took(*names: str) -> str:
-        spent = [rows[name].milliseconds for name in names if name in rows]
+        spent = [step.milliseconds for step in steps if step.name in names]
         return duration(sum(spent)) if spent else ""
 
     asked = question.asked_at
@@ -178,11 +177,14 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
         )
         if turn.searches[0].is_done:
             lines = [f"{search.number}. {search.found}" for search in turn.searches]
+            if misspelled := rows["spelling"].record.get("words") if "spelling" in rows else None:
+                words = ", ".join(f"“{word}”" for word in misspelled)
+                lines.append(f"No document spells {words} so: searched again with the nearest words there.")
             told.append(
                 Stage(
                     "Searched the documents you may read",
                     (*lines, "Each passage was checked against your rights again before it was read."),
-                    took("search", "gate", "bridge", "sufficiency", "rerank", "context"),
+                    took("search", "gate", "spelling", "bridge", "sufficiency", "rerank", "context"),
                 )
             )
     return told + _ending(turn, took("answer", "verify", "clarify"))
