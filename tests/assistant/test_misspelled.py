@@ -1,0 +1,44 @@
+"""A misspelled question is answered as it was meant, and both the asker and the auditor are told how it was read."""
+
+from django.test import Client
+from django.urls import reverse
+
+from assistant.auditing.record import answer_record
+from assistant.models import Question
+from tests.assistant.asking import asked, index_of_its_own, indexed
+from tests.world import World
+
+__all__ = ["index_of_its_own", "indexed"]
+
+QUESTION = "What is the budgett for travel?"
+
+
+def test_it_is_answered_from_the_words_that_were_meant(indexed: World) -> None:
+    question = asked(indexed.alice, QUESTION)
+    assert question.state == Question.State.ANSWERED
+    assert question.text == QUESTION
+
+
+def test_the_asker_is_told_which_word_was_read_otherwise(indexed: World, client: Client) -> None:
+    question = asked(indexed.alice, QUESTION)
+    client.force_login(indexed.alice)
+    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    assert "No document spells “budgett” so" in html
+
+
+def test_the_auditor_sees_both_searches_in_a_record_that_holds(indexed: World) -> None:
+    record = answer_record(asked(indexed.alice, QUESTION))
+    names = [stage.name for stage in record.stages]
+    assert names[:7] == ["screen", "plan", "search", "gate", "spelling", "search", "gate"]
+    told = next(stage for stage in record.stages if stage.name == "spelling")
+    assert told.title == "Read misspelled words"
+    assert "“budgett”" in " ".join(told.lines)
+    assert record.is_true
+
+
+def test_somebody_who_may_not_read_the_word_is_told_nothing_of_it(indexed: World, client: Client) -> None:
+    question = asked(indexed.charlie, QUESTION)
+    client.force_login(indexed.charlie)
+    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    assert "budgett” so" not in html
+    assert "spelling" not in [stage.name for stage in answer_record(question).stages]
