@@ -151,11 +151,18 @@ class Embedder:
         else:
             library = _library(model_folder(self.model))
             expected = _whole(library, PROBE)
-        if float(_whole(made, PROBE) @ expected) >= ALIKE:
-            return made
+        try:
+            alike = float(_whole(made, PROBE) @ expected)
+            if alike >= ALIKE:
+                return made
+            problem = f"gives other vectors than the library (cosine {alike:.3f})"
+        except (
+            RuntimeError
+        ) as error:  # what OpenVINO raises, for a processor it has no code for as for anything else
+            problem = f"does not work ({error})"
         log.error(
-            "The quick way through the embedding model %s gives other vectors than the library on this machine, so the "
-            "library is used: storing and answering are slower.", self.model,
+            "The quick way through the embedding model %s %s on this machine, so the library is used: storing and "
+            "answering are slower.", self.model, problem,
         )  # fmt: skip
         return library or _library(model_folder(self.model))
 

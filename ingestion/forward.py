@@ -65,7 +65,7 @@ class ForwardPass:
     """BERT with mean pooling. Safe to share between threads. No thread is started before the first text."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the weights in a sentence-transformers folder that `fits`. Raises OSError or ValueError."""
+        """Read the weights in a sentence-transformers folder that `fits`. Raises OSError, ValueError or KeyError."""
         config = json.loads((folder / "config.json").read_text())
         self.dimensions = int(config["hidden_size"])
         self._graph = _graph(folder / "model.safetensors", config)
@@ -153,6 +153,7 @@ def fits(folder: Path) -> bool:
         ]
         config = json.loads((folder / "config.json").read_text())
         pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())
+        limits = json.loads((folder / "sentence_bert_config.json").read_text())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     return (
@@ -160,6 +161,8 @@ def fits(folder: Path) -> bool:
         and config.get("model_type") == "bert"
         and config.get("hidden_act") == "gelu"
         and config.get("position_embedding_type", "absolute") == "absolute"
+        and 0 < int(limits.get("max_seq_length") or 0) <= int(config.get("max_position_embeddings", 0))
+        and not limits.get("do_lower_case")
         and {name for name, value in pooling.items() if name.startswith("pooling_mode") and value is True}
         == {"pooling_mode_mean_tokens"}
         and all((folder / name).exists() for name in ("model.safetensors", "tokenizer.json"))
@@ -192,7 +195,7 @@ def _tokenizer(folder: Path) -> Tokenizer:
 
     settings = json.loads((folder / "sentence_bert_config.json").read_text())
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(int(settings.get("max_seq_length") or 512))
+    tokenizer.enable_truncation(int(settings["max_seq_length"]))
     tokenizer.no_padding()
     return tokenizer
 

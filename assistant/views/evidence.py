@@ -179,7 +179,7 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
             lines = [f"{search.number}. {search.found}" for search in turn.searches]
             if misspelled := rows["spelling"].record.get("words") if "spelling" in rows else None:
                 words = ", ".join(f"“{word}”" for word in misspelled)
-                lines.append(f"No document spells {words} so: searched again with the nearest words there.")
+                lines.append(f"Nothing found spells {words} so: searched again with the nearest words there.")
             told.append(
                 Stage(
                     "Searched the documents you may read",

@@ -23,7 +23,7 @@ def test_the_asker_is_told_which_word_was_read_otherwise(indexed: World, client:
     question = asked(indexed.alice, QUESTION)
     client.force_login(indexed.alice)
     html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
-    assert "No document spells “budgett” so" in html
+    assert "Nothing found spells “budgett” so" in html
 
 
 def test_the_auditor_sees_both_searches_in_a_record_that_holds(indexed: World) -> None:

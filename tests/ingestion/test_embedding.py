@@ -170,6 +170,24 @@ def test_a_quick_way_that_gives_other_vectors_is_not_used(
     assert float(vector @ expected) == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.slow
+def test_where_the_engine_does_not_run_the_library_does(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class NoCore:
+        def __init__(self) -> None:
+            raise RuntimeError("no code for this processor")
+
+    model = Embedder()
+    assert model.dimensions == 384  # which imports the engine
+    monkeypatch.setattr("openvino.Core", NoCore)
+    with caplog.at_level(logging.ERROR):
+        vector = model.embed_query("Leave?")
+    assert isinstance(model._pass(), LibraryPass)
+    assert "no code for this processor" in caplog.text
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
+
+
 @pytest.fixture(scope="module")
 def folder_of_own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(model_folder(), tmp_path_factory.mktemp("models") / "own"))
