@@ -1,5 +1,6 @@
 """Search: a plan's sub-queries under the viewer's filter, dense and BM25 in one round trip. Ids and scores, no text."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -181,7 +182,16 @@ def _queries(texts: Sequence[str], vectors: Sequence[Vector], plan: Plan) -> lis
     return found
 
 
-_embedding = ThreadPoolExecutor(4, thread_name_prefix="embed-question")
+def _begin_anew() -> None:
+    """Have threads of this process's own: a forked process inherits the pool without its threads."""
+    global _embedding
+    _embedding = ThreadPoolExecutor(4, thread_name_prefix="embed-question")
+
+
+_embedding: ThreadPoolExecutor
+_begin_anew()
+os.register_at_fork(after_in_child=_begin_anew)
+
 _kept: OrderedDict[tuple[str, str], Vector] = OrderedDict()
 _lock = threading.Lock()
 MOST_VECTORS = 512
