@@ -19,6 +19,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 if settings.READER == "on" or settings.RERANK_MODEL or settings.EMBEDDING_MODEL != BUNDLED_MODEL:
     import torch  # noqa: F401
 
+import rapidfuzz.distance  # noqa: E402, F401
+
 from assistant import pipeline, runner, writing  # noqa: E402, F401
 from assistant.answering import extractive  # noqa: E402, F401
 from ingestion.chunking import count_tokens, split_sentences  # noqa: E402

@@ -156,9 +156,8 @@ class Embedder:
             if alike >= ALIKE:
                 return made
             problem = f"gives other vectors than the library (cosine {alike:.3f})"
-        except (
-            RuntimeError
-        ) as error:  # what OpenVINO raises, for a processor it has no code for as for anything else
+        except RuntimeError as error:
+            # What OpenVINO raises, for a processor it has no code for as for anything else.
             problem = f"does not work ({error})"
         log.error(
             "The quick way through the embedding model %s %s on this machine, so the library is used: storing and "

@@ -8,6 +8,7 @@ and 7.4 ms, and 27 and 37 chunks a second (docs/decisions/0013). The graph is wr
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -191,6 +192,8 @@ def _engine() -> ModuleType:
 
 
 def _tokenizer(folder: Path) -> Tokenizer:
+    # The tokenizer's own thread pool gains nothing on these batches and complains after every fork.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
 
     settings = json.loads((folder / "sentence_bert_config.json").read_text())
