@@ -20,6 +20,7 @@ NAMES = {
     "sentences": "Nearest sentence",
     "reranking": "Reranking",
     "sufficiency": "Search for what lacks",
+    "spelling": "Misspelled words",
 }
 
 

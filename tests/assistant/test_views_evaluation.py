@@ -10,9 +10,11 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from accounts.models import AuditEvent, Membership, User
+from assistant.golden.forms import NAMES
 from assistant.golden.models import EvaluationRun, GoldenQuestion
 from assistant.golden.showing import UNREADABLE
 from ingestion.models import Document
+from retrieval.options import CHOICES
 from tests.assistant.asking import index_of_its_own, indexed
 from tests.assistant.golden import ATLANTIS, TRAVEL, evaluated, golden, requested
 from tests.world import READABLE, World
@@ -307,7 +309,7 @@ def test_a_run_is_started_with_the_options_chosen(world: World, client: Client) 
     assert "cross-encoder" not in html  # there is none here
     sent = {
         "label": "Try", "planning": "rules", "fusion": "rrf", "bridge": "off", "second_search": "on", "sentences": "on",
-        "reranking": "features", "sufficiency": "on",
+        "reranking": "features", "sufficiency": "on", "spelling": "on",
     }  # fmt: skip
     response = client.post(reverse("assistant:evaluation_start"), sent)
     run = EvaluationRun.objects.get()
@@ -371,3 +373,7 @@ def test_two_runs_stand_side_by_side_the_older_one_first(indexed: World, client:
     for chosen in ([str(first.public_id)], [NOTHING, "garbage"], both(first, first)):
         response = client.get(reverse("assistant:evaluation_compare"), {"run": chosen}, follow=True)
         assert "Choose two runs" in response.content.decode()
+
+
+def test_every_option_of_retrieval_has_a_name_for_people() -> None:
+    assert set(NAMES) == set(CHOICES)
