@@ -7,6 +7,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from ingestion.cores import own_cores
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -207,7 +208,7 @@ PURGE_AFTER_DAYS = env.number("FOOTNOTE_PURGE_AFTER_DAYS", 30)
 # --- Asking. ------------------------------------------------------------------------------------------------------
 MAX_QUESTION_CHARACTERS = env.number("FOOTNOTE_MAX_QUESTION_CHARACTERS", 4000)
 # `manage.py serve` answers in so many processes of their own, one core each; 0 answers in threads of the web server.
-ANSWERING_PROCESSES = env.number("FOOTNOTE_ANSWERING_PROCESSES", min(env.cores(), 4))
+ANSWERING_PROCESSES = env.number("FOOTNOTE_ANSWERING_PROCESSES", min(own_cores(), 4))
 # How retrieval works, where it differs from the defaults, such as "reranking=cross-encoder" (docs/retrieval.md).
 RETRIEVAL = env.text("FOOTNOTE_RETRIEVAL")
 EMBEDDING_MODEL = env.text("FOOTNOTE_EMBEDDING_MODEL", "all-MiniLM-L6-v2")

@@ -4,14 +4,18 @@ import os
 from pathlib import Path
 
 
+def own_cores() -> int:
+    """Return how many processor cores this process may use, which can be fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
 def cores() -> int:
     """Return the number of cores a model may use here: those of this process, or fewer where OMP_NUM_THREADS says so."""
-    try:
-        own = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        own = os.cpu_count() or 1
     allowed = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(own, int(allowed))) if allowed.isdecimal() else own
+    return max(1, min(own_cores(), int(allowed))) if allowed.isdecimal() else own_cores()
 
 
 def has_native_bf16() -> bool:

@@ -82,14 +82,7 @@ class Embedder:
         Text beyond the model's length limit (256 tokens for the bundled model) does not take part.
         Raises EmbeddingUnavailable when the model is missing or altered.
         """
-        passed = self._pass()
-        out: Vectors = np.zeros((len(texts), passed.dimensions), dtype=np.float32)
-
-        def use(row: int, pieces: Pieces) -> None:
-            out[row] = _normalised(pieces.whole)
-
-        passed.each(texts, use)
-        return out
+        return _wholes(self._pass(), texts)
 
     def embed_query(self, text: str) -> Vectors:
         """Return the L2-normalised vector of a question, shape (dimensions,)."""
@@ -150,9 +143,9 @@ class Embedder:
             expected = np.load(PROBED).astype(np.float32)
         else:
             library = _library(model_folder(self.model))
-            expected = _whole(library, PROBE)
+            expected = _wholes(library, [PROBE])[0]
         try:
-            alike = float(_whole(made, PROBE) @ expected)
+            alike = float(_wholes(made, [PROBE])[0] @ expected)
             if alike >= ALIKE:
                 return made
             problem = f"gives other vectors than the library (cosine {alike:.3f})"
@@ -226,10 +219,14 @@ def _library(folder: Path) -> Pass:
     return LibraryPass(folder)
 
 
-def _whole(passed: Pass, text: str) -> Vectors:
-    found: list[Vectors] = []
-    passed.each([text], lambda _, pieces: found.append(_normalised(pieces.whole)))
-    return found[0]
+def _wholes(passed: Pass, texts: Sequence[str]) -> Vectors:
+    out: Vectors = np.zeros((len(texts), passed.dimensions), dtype=np.float32)
+
+    def use(row: int, pieces: Pieces) -> None:
+        out[row] = _normalised(pieces.whole)
+
+    passed.each(texts, use)
+    return out
 
 
 def _normalised(rows: Vectors) -> Vectors:

@@ -1,6 +1,6 @@
 """Queries that are put together once for each kind of database and asked again and again.
 
-A querysets' SQL is the same every time but for what it is asked about, and putting it together costs Django more than
+A queryset's SQL is the same every time but for what it is asked about, and putting it together costs Django more than
 asking: of the 3.1 ms in which the gate read forty passages from SQLite, 2.1. What changes stands as a Slot in the queryset and is
 given each time, so the querysets stay the one place that says who may read what.
 """
@@ -36,7 +36,9 @@ class Prepared:
     def rows(self, **given: Given) -> list[Sequence[Any]]:  # Any: column values
         """Return the rows, converted as Django converts them. Raises KeyError for a slot that nothing is given for."""
         sql, parameters, converters = self._known.get(connection.vendor) or self._prepare()
-        bound = [_bound(given[p.name]) if isinstance(p, Slot) else p for p in parameters]
+        bound = [
+            as_parameter(given[p.name], connection.vendor) if isinstance(p, Slot) else p for p in parameters
+        ]
         with connection.cursor() as cursor:
             cursor.execute(sql, bound)
             rows: list[Sequence[Any]] = cursor.fetchall()  # Any: as above
@@ -58,7 +60,12 @@ class Prepared:
         return made
 
 
-def _bound(values: Given) -> Bound:
-    """Return a collection as one parameter, as `Among` and `AnyOfTexts` take it."""
+def as_parameter(values: Given, vendor: str) -> Bound:
+    """Return a collection as the one parameter that `any_of` takes."""
     listed = list(values)
-    return json.dumps(listed) if connection.vendor == "sqlite" else listed
+    return json.dumps(listed) if vendor == "sqlite" else listed
+
+
+def any_of(vendor: str) -> str:
+    """Return the condition, to stand behind a column, that it holds one of the values of one parameter."""
+    return "IN (SELECT value FROM json_each(%%s))" if vendor == "sqlite" else "= ANY(%%s)"

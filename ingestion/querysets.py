@@ -1,6 +1,5 @@
 """Querysets that carry the access decision into SQL. `ingestion.access` holds the same decision for one document."""
 
-import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from django.db.models.lookups import Exact, IsNull
 from django.db.models.sql.compiler import SQLCompiler
 
 from accounts.viewer import Viewer
-from ingestion.prepared import Slot
+from ingestion.prepared import Slot, any_of, as_parameter
 
 if TYPE_CHECKING:
     from ingestion.access import Reach
@@ -109,9 +108,7 @@ class Among(_Read):
         numbers = self.extra["numbers"]
         template = context.get("template", self.template)
         if isinstance(numbers, Slot):
-            listed = "(SELECT value FROM json_each(%%s))" if connection.vendor == "sqlite" else "ANY(%%s)"
-            relation = "IN" if connection.vendor == "sqlite" else "="
-            context["template"] = f"{template} {relation} {listed}"
+            context["template"] = f"{template} {any_of(connection.vendor)}"
             column, parameters = super().as_sql(compiler, connection, **context)
             return column, (*parameters, numbers)
         context["template"] = f"{template} IN ({','.join(str(number) for number in numbers)})"
@@ -131,24 +128,19 @@ class AnyOfTexts(Func):
     arity = 1
     output_field = models.BooleanField()
     conditional = True
-    template = "%(expressions)s = ANY(%%s)"
 
     def __init__(
         self, column: str | F, texts: Collection[str] | Slot, **extra: Any
     ) -> None:  # Any: Django's own
         super().__init__(column, texts=texts if isinstance(texts, Slot) else tuple(sorted(texts)), **extra)
 
-    # Any, here and below: Django's own signature.
+    # Any: Django's own signature.
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> Any:
-        column, parameters = super().as_sql(compiler, connection)
         texts = self.extra["texts"]
-        return column, (*parameters, texts if isinstance(texts, Slot) else list(texts))
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Any:
-        listed = "%(expressions)s IN (SELECT value FROM json_each(%%s))"
-        column, parameters = super().as_sql(compiler, connection, template=listed)
-        texts = self.extra["texts"]
-        return column, (*parameters, texts if isinstance(texts, Slot) else json.dumps(texts))
+        template = f"%(expressions)s {any_of(connection.vendor)}"
+        column, parameters = super().as_sql(compiler, connection, template=template)
+        given = texts if isinstance(texts, Slot) else as_parameter(texts, connection.vendor)
+        return column, (*parameters, given)
 
 
 class SourceQuerySet(models.QuerySet[Any]):  # Any: as above

@@ -1,7 +1,7 @@
 """Stages 2 to 6 of answering: plan, search, gate, bridge, rerank. A plain generator, read from top to bottom."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,10 +33,10 @@ from retrieval.records import (
     record_of_sufficiency,
 )
 from retrieval.reranking import Reranker, with_second_opinion
-from retrieval.search import search
+from retrieval.search import SearchResults, search
 from retrieval.spelling import respelled, respelled_plan
 from retrieval.sufficiency import Sufficiency, check
-from retrieval.types import Filters, Plan, Step, SubQuery, Turn
+from retrieval.types import Filters, Gated, Plan, Step, SubQuery, Turn
 
 NO_FILTERS = Filters()
 
@@ -70,24 +70,15 @@ def retrieve(
 
     # Every further search for this question runs under the same narrowing.
     narrowed = documents_matching(plan.filters, viewer)
-    results = search(plan, viewer, options.fusion, names=options.bridge, documents=narrowed)
-    yield clock.step("search", results, record_of_search(results))
-
-    gated = pass_gate([candidate.chunk for candidate in results.candidates()], viewer)
-    yield clock.step("gate", gated, record_of_gate(gated))
-
-    words = respelled(plan.standalone, gated.passages) if options.spelling else {}
+    results, gated = yield from _found(plan, viewer, options, narrowed, clock)
+    scorer = _scorer(plan, results, gated, options)
+    words = respelled(plan.standalone, gated.passages, scorer.rarity) if options.spelling else {}
     if words:
         plan = respelled_plan(plan, words)
         yield clock.step("spelling", plan, record_of_spelling(words))
-        results = search(plan, viewer, options.fusion, names=options.bridge, documents=narrowed)
-        yield clock.step("search", results, record_of_search(results))
-        gated = pass_gate([candidate.chunk for candidate in results.candidates()], viewer)
-        yield clock.step("gate", gated, record_of_gate(gated))
+        results, gated = yield from _found(plan, viewer, options, narrowed, clock)
+        scorer = _scorer(plan, results, gated, options)
 
-    weights = INDEX_ONLY if options.reranking == "off" else WEIGHTS
-    nearness = Nearness(results.asked.vector, results.best.dense) if options.sentences else None
-    scorer = Scorer.of(plan, gated.passages, weights, localdate(), nearness)
     first = first_ranking(results, gated.passages, scorer)
     bridged = find_bridges(plan, first, results, titles=options.bridge, second_search=options.second_search)
     led_to = pass_gate([candidate.chunk for candidate in bridged.candidates], viewer)
@@ -103,6 +94,23 @@ def retrieve(
     if reranker is not None and options.reranking in ("cross-encoder", "judge"):
         ranked, opinion = with_second_opinion(plan.standalone, ranked, reranker)
     yield clock.step("rerank", ranked, {**record_of_ranking(ranked), **opinion})
+
+
+def _found(
+    plan: Plan, viewer: Viewer, options: Options, narrowed: frozenset[int] | None, clock: "Clock"
+) -> Generator[Step, None, tuple[SearchResults, Gated]]:
+    """Search for a plan and pass the gate, a Step for each; return what both brought."""
+    results = search(plan, viewer, options.fusion, names=options.bridge, documents=narrowed)
+    yield clock.step("search", results, record_of_search(results))
+    gated = pass_gate([candidate.chunk for candidate in results.candidates()], viewer)
+    yield clock.step("gate", gated, record_of_gate(gated))
+    return results, gated
+
+
+def _scorer(plan: Plan, results: SearchResults, gated: Gated, options: Options) -> Scorer:
+    weights = INDEX_ONLY if options.reranking == "off" else WEIGHTS
+    nearness = Nearness(results.asked.vector, results.best.dense) if options.sentences else None
+    return Scorer.of(plan, gated.passages, weights, localdate(), nearness)
 
 
 def _plan(

@@ -166,7 +166,7 @@ def begin_vectors(texts: Sequence[str]) -> "Future[list[Vector]]":
 
     The future raises ingestion.weights.EmbeddingUnavailable when there is no model.
     """
-    return _embedding.submit(query_vectors, texts, settings.EMBEDDING_MODEL)
+    return _embedding.submit(query_vectors, texts)
 
 
 def _queries(texts: Sequence[str], vectors: Sequence[Vector], plan: Plan) -> list[IndexQuery]:
@@ -197,11 +197,12 @@ _lock = threading.Lock()
 MOST_VECTORS = 512
 
 
-def query_vectors(texts: Sequence[str], model: str) -> list[Vector]:
+def query_vectors(texts: Sequence[str]) -> list[Vector]:
     """Return questions' vectors, those that are new from one pass through the model.
 
     Kept for a while: a follow-up asks again for the words of the question before it.
     """
+    model = settings.EMBEDDING_MODEL
     with _lock:
         known = {text: _kept[model, text] for text in texts if (model, text) in _kept}
         for text in known:

@@ -7,7 +7,7 @@ passages that the asker may read lend their words.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -22,16 +22,16 @@ LONG = 8
 """From so many letters on two may be wrong, below only one. A letter too many, too few, another, or two that changed places."""
 
 
-def respelled(question: str, passages: Iterable[Passage]) -> Mapping[str, str]:
+def respelled(question: str, passages: Iterable[Passage], seen: Container[str] = ()) -> Mapping[str, str]:
     """Return the question's misspelled words, in lower case, each with the passages' word nearest to it.
 
     Of several as near the one that most passages hold, then the first in the alphabet. Words begin with the same letter:
-    few people get the first one wrong, and many words differ by it alone.
+    few people get the first one wrong, and many words differ by it alone. `seen` are stems known to stand in a passage.
     """
     asked = [match.group() for match in WORD.finditer(question)]
     # Capitals inside a word make it a name of somebody's own making.
     plain = {word.lower() for word in asked if word[1:].islower() or word.isupper()}
-    doubtful = {word for word in plain if not is_known(word)}
+    doubtful = {word for word in plain if stem(word) not in seen and not is_known(word)}
     if not doubtful:
         return {}
     held: Counter[str] = Counter()

@@ -63,6 +63,11 @@ def spent(milliseconds: float) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 999.5 else f"{milliseconds / 1000:.1f} s"
 
 
+def quoted(value: object) -> str:
+    """Return a list of words for people, each in quotes; nothing for what is no list."""
+    return ", ".join(f"“{word}”" for word in value) if isinstance(value, list) else ""
+
+
 def shortened(digest: str) -> str:
     """Return a digest short enough to compare by eye; the whole of it belongs in the title beside it."""
     return f"{digest[:11]}…{digest[-4:]}" if len(digest) > 16 else digest

@@ -3,7 +3,16 @@
 from collections import Counter
 from collections.abc import Callable
 
-from assistant.auditing.stored import Json, counted, entries_of, mapping, number_of, whole_of, words_of
+from assistant.auditing.stored import (
+    Json,
+    counted,
+    entries_of,
+    mapping,
+    number_of,
+    quoted,
+    whole_of,
+    words_of,
+)
 from assistant.models import TraceStep
 from assistant.narrowing import filters_from, in_words, names_for_the_record
 
@@ -88,9 +97,7 @@ def _search(record: Json, asker: str) -> Told:
 
 
 def _spelling(record: Json) -> Told:
-    listed = record.get("words")
-    words = ", ".join(f"“{word}”" for word in listed) if isinstance(listed, list) else ""
-    line = f"Nothing found spells {words} so; read as the nearest words there, and searched again."
+    line = f"Nothing found spells {quoted(record.get('words'))} so; read as the nearest words there, and searched again."
     return "Read misspelled words", (line,), ""
 
 
@@ -115,8 +122,7 @@ def _bridge(record: Json) -> Told:
 
 
 def _sufficiency(record: Json) -> Told:
-    missing = record.get("missing")
-    words = ", ".join(f"“{word}”" for word in missing) if isinstance(missing, list) else ""
+    words = quoted(record.get("missing"))
     if not words:
         return "Checked that it is enough", ("What the question names stands in what was found.",), ""
     found = len(entries_of(record, "candidates"))

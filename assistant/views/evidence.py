@@ -15,6 +15,7 @@ from accounts.audit import by_request, record
 from accounts.permissions import signed_in
 from accounts.requests import SignedInRequest
 from assistant import actions
+from assistant.auditing.stored import quoted
 from assistant.history import ShownCitation, shown_answer
 from assistant.models import Answer, Question, TraceStep
 from assistant.views.ask import desk_turn, place_of
@@ -126,9 +127,11 @@ class Spent:
     width: float
 
 
+PLANNING = ("screen", "plan")
+SEARCHING = ("search", "gate", "spelling", "bridge", "sufficiency", "rerank", "context")
 PARTS = (
-    ("planning", "same", ("screen", "plan")),
-    ("searching", "part", ("search", "gate", "spelling", "bridge", "sufficiency", "rerank", "context")),
+    ("planning", "same", PLANNING),
+    ("searching", "part", SEARCHING),
     ("answering and checking", "done", ("answer", "verify")),
 )
 
@@ -172,19 +175,19 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
             Stage(
                 f"Planned into {count} sub-question{'' if count == 1 else 's'}",
                 (*lines, *where, *turn.not_used, _planned_by(plan)),
-                took("screen", "plan"),
+                took(*PLANNING),
             )
         )
         if turn.searches[0].is_done:
             lines = [f"{search.number}. {search.found}" for search in turn.searches]
-            if misspelled := rows["spelling"].record.get("words") if "spelling" in rows else None:
-                words = ", ".join(f"“{word}”" for word in misspelled)
+            if "spelling" in rows:
+                words = quoted(rows["spelling"].record.get("words"))
                 lines.append(f"Nothing found spells {words} so: searched again with the nearest words there.")
             told.append(
                 Stage(
                     "Searched the documents you may read",
                     (*lines, "Each passage was checked against your rights again before it was read."),
-                    took("search", "gate", "spelling", "bridge", "sufficiency", "rerank", "context"),
+                    took(*SEARCHING),
                 )
             )
     return told + _ending(turn, took("answer", "verify", "clarify"))

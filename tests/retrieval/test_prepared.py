@@ -4,36 +4,19 @@ import pytest
 
 from accounts.viewer import Viewer
 from ingestion.access import admitting_policies, reach_of
-from ingestion.models import Chunk, Document
-from ingestion.prepared import Prepared, Slot
-from ingestion.querysets import AnyOfTexts, Through
+from ingestion.models import Chunk
+from retrieval.gate import _READ, COLUMNS
+from retrieval.naming import _CALLED
 from tests.world import World
 
-COLUMNS = ("id", "headings", "version__document__public_id", "version__document__dated", "text", "links")
-
-PREPARED = Prepared(
-    lambda: (
-        Chunk.objects.admitted(Slot("policies"))
-        .filter(Through("id", Slot("chunks")))
-        .order_by()
-        .values_list(*COLUMNS)
-    )
-)
-BY_TITLE = Prepared(
-    lambda: (
-        Document.objects.among(Slot("policies"), Slot("sources"))
-        .filter(AnyOfTexts("title_key", Slot("keys")))
-        .order_by()
-        .values_list("pk", "title")
-    )
-)
+BY_TITLE = _CALLED[False, True]
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "charlie"])
 def test_a_prepared_query_gives_the_rows_and_values_that_the_queryset_gives(world: World, name: str) -> None:
     viewer = world.viewer(name)
     asked = list(Chunk.objects.values_list("pk", flat=True))
-    found = PREPARED.rows(policies=admitting_policies(viewer), chunks=asked)
+    found = _READ.rows(policies=admitting_policies(viewer), chunks=asked)
     expected = Chunk.objects.readable_by(viewer).filter(pk__in=asked).values_list(*COLUMNS)
     assert sorted(map(tuple, found)) == sorted(map(tuple, expected))
     assert found
@@ -42,8 +25,8 @@ def test_a_prepared_query_gives_the_rows_and_values_that_the_queryset_gives(worl
 def test_empty_slots_give_no_rows(world: World) -> None:
     asked = list(Chunk.objects.values_list("pk", flat=True))
     nobody = admitting_policies(Viewer(user_id=0, principals=frozenset()))
-    assert PREPARED.rows(policies=nobody, chunks=asked) == []
-    assert PREPARED.rows(policies=admitting_policies(world.viewer("alice")), chunks=[]) == []
+    assert _READ.rows(policies=nobody, chunks=asked) == []
+    assert _READ.rows(policies=admitting_policies(world.viewer("alice")), chunks=[]) == []
 
 
 def test_what_is_given_is_never_taken_for_sql(world: World) -> None:
@@ -54,4 +37,4 @@ def test_what_is_given_is_never_taken_for_sql(world: World) -> None:
 
 def test_a_slot_that_nothing_is_given_for_is_named(world: World) -> None:
     with pytest.raises(KeyError, match="chunks"):
-        PREPARED.rows(policies=admitting_policies(world.viewer("alice")))
+        _READ.rows(policies=admitting_policies(world.viewer("alice")))
