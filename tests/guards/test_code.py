@@ -2,11 +2,12 @@
 
 import ast
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.fresh import printed_by
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "ingestion", "retrieval", "assistant")
@@ -126,11 +127,7 @@ def test_the_light_path_loads_no_heavy_library() -> None:
         " 'pypdfium2', 'nltk', 'ir_measures', 'tokenizers', 'numpy.linalg.lapack'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "[]"
+    assert printed_by(script) == "[]"
 
 
 def test_no_inline_script_or_style_stands_in_a_template() -> None:

@@ -3,8 +3,6 @@
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from ingestion.embedding import Embedder, embedder
 from ingestion.forward import ForwardPass, batched, fits
 from ingestion.library import LibraryPass
 from ingestion.weights import BUNDLED_SHA256, EmbeddingUnavailable, model_folder, verify_weights
+from tests.fresh import printed_by
 
 TEXTS = [
     "Annual leave is twenty-five days.",
@@ -30,8 +29,7 @@ def test_importing_the_module_loads_no_engine() -> None:
         "import sys, ingestion.embedding; "
         "print({'torch', 'sentence_transformers', 'openvino', 'tokenizers'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert printed_by(code) == "set()"
 
 
 @pytest.mark.slow
@@ -47,9 +45,7 @@ def test_embedding_loads_no_torch_and_reports_to_nobody() -> None:
         "assert 'openvino' in loaded\n"
         "print(calls, loaded & {'torch', 'sentence_transformers', 'openvino_telemetry'})\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[] set()"
+    assert printed_by(code) == "[] set()"
 
 
 def test_there_is_one_embedder_per_model_and_process() -> None:

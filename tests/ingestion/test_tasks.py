@@ -1,7 +1,5 @@
 """The tasks: light to import, and what the schedule finds due."""
 
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -11,6 +9,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from ingestion import actions, pipeline, schedule, tasks
 from ingestion.models import Document, SyncRun
 from ingestion.outbox import STALE_SECONDS
+from tests.fresh import printed_by
 from tests.ingestion.installation import BY, Installation, installation
 
 __all__ = ["installation"]  # a fixture: pytest finds it by name
@@ -18,15 +17,13 @@ __all__ = ["installation"]  # a fixture: pytest finds it by name
 
 @pytest.mark.slow
 def test_naming_the_tasks_loads_nothing_heavy() -> None:
-    code = (
+    printed_by(
         "import django; django.setup()\n"
         "import sys, ingestion.tasks, ingestion.actions\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'llama_index', 'qdrant_edge', 'qdrant_client',"
         " 'kreuzberg', 'pypdfium2', 'nltk'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_task_carries_out_a_run(installation: Installation) -> None:
