@@ -64,8 +64,7 @@ def answer_record(question: Question) -> AnswerRecord:
         question=question,
         asker=read.asker,
         stages=read.stages(anchor),
-        searches=read.searches(),
-        admitted_as=read.admitted_as(),
+        searches=read.searches(read.record("search")),
         withheld=tuple(read.kept(entry) for entry in read.withheld()),
         bridges=read.bridges(),
         ranked=read.ranked(),
@@ -124,8 +123,9 @@ class _Reader:
     def withheld(self) -> list[Json]:
         found = {
             whole_of(entry, "chunk"): entry
-            for name in ("gate", "bridge", "sufficiency", "record")
-            for entry in entries_of(self.record(name), "withheld")
+            for step in self.steps
+            if step.name in {"gate", "bridge", "sufficiency", "record"}
+            for entry in entries_of(step.record, "withheld")
         }
         return list(found.values())
 
@@ -156,14 +156,15 @@ class _Reader:
         # "says the same as <chunk>": an id means nothing to a reader.
         return f"{before} “{self.of(int(twin)).title}”" if before and twin.isdecimal() else reason
 
-    def searches(self) -> tuple[Search, ...]:
+    def searches(self, record: Json) -> tuple[Search, ...]:
+        """Return the searches of one search step; a misspelled question has two such steps."""
         texts = {
             whole_of(entry, "number"): words_of(entry, "text")
             for entry in entries_of(self.record("plan"), "sub_queries")
         }
         return tuple(
             Search(number, texts.get(number, ""), self._candidates(entries_of(entry, "candidates")))
-            for entry in entries_of(self.record("search"), "sub_queries")
+            for entry in entries_of(record, "sub_queries")
             for number in [whole_of(entry, "number")]
         )
 
@@ -184,10 +185,10 @@ class _Reader:
             for chunk in [whole_of(entry, "chunk")]
         )
 
-    def admitted_as(self) -> tuple[str, ...]:
-        """Return the names through which the asker was admitted to what passed, the most frequent first."""
+    def admitted_as(self, record: Json) -> tuple[str, ...]:
+        """Return the names through which the asker was admitted to what passed a gate, the most frequent first."""
         held: Counter[str] = Counter()
-        for entry in entries_of(self.record("gate"), "passed"):
+        for entry in entries_of(record, "passed"):
             clauses = entry.get("through")
             for clause in clauses if isinstance(clauses, list) else []:
                 held.update(str(p) for p in clause if isinstance(clause, list))
@@ -280,7 +281,19 @@ class _Reader:
             is_true = (derived, step.previous, step.position) == (step.digest, previous, expected)
             milliseconds = number_of({"ms": step.milliseconds}, "ms")
             stages.append(
-                Stage(step.position, step.name, title, lines, milliseconds, step.digest, is_true, mood)
+                Stage(
+                    step.position,
+                    step.name,
+                    title,
+                    lines,
+                    milliseconds,
+                    step.digest,
+                    is_true,
+                    mood,
+                    self.searches(step.record) if step.name == "search" else (),
+                    self.admitted_as(step.record) if step.name == "gate" else (),
+                    is_last=step is self.by_name[step.name],
+                )
             )
             previous, expected = step.digest, step.position + 1
         return tuple(stages)

@@ -138,6 +138,9 @@ class Stage:
     digest: str
     is_true: bool
     mood: str = ""
+    searches: tuple["Search", ...] = ()  # of a search
+    admitted_as: tuple[str, ...] = ()  # of a gate
+    is_last: bool = True  # of those of its name
 
     @property
     def took(self) -> str:
@@ -164,7 +167,6 @@ class AnswerRecord:
     asker: str
     stages: tuple[Stage, ...]
     searches: tuple[Search, ...] = ()
-    admitted_as: tuple[str, ...] = ()
     withheld: tuple[Kept, ...] = ()
     bridges: tuple[Bridge, ...] = ()
     ranked: tuple[Ranked, ...] = ()

@@ -1,10 +1,15 @@
 """A misspelled question is answered as it was meant, and both the asker and the auditor are told how it was read."""
 
+import json
+
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from accounts.triggers import all_lifted
 from assistant.auditing.record import answer_record
-from assistant.models import Question
+from assistant.models import Question, TraceStep
+from ingestion.models import Chunk
 from tests.assistant.asking import asked, index_of_its_own, indexed
 from tests.world import World
 
@@ -34,6 +39,31 @@ def test_the_auditor_sees_both_searches_in_a_record_that_holds(indexed: World) -
     assert told.title == "Read misspelled words"
     assert "“budgett”" in " ".join(told.lines)
     assert record.is_true
+
+
+def test_each_search_is_shown_with_what_it_found_itself(indexed: World) -> None:
+    question = asked(indexed.alice, QUESTION)
+    steps = TraceStep.objects.filter(question_id=question.pk, name="search").order_by("position")
+    kept = [[c["keyword"] for c in step.record["sub_queries"][0]["candidates"]] for step in steps]
+    assert kept[0] != kept[1]  # the second search found the word that was misspelled in the first
+    stages = [stage for stage in answer_record(question).stages if stage.name == "search"]
+    assert [[c.keyword for c in stage.searches[0].candidates] for stage in stages] == kept
+
+
+def test_what_the_first_gate_withheld_is_in_the_record_and_listed_once(
+    indexed: World, client: Client
+) -> None:
+    question = asked(indexed.alice, QUESTION)
+    first = TraceStep.objects.filter(question_id=question.pk, name="gate").order_by("position")[0]
+    menu = Chunk.objects.get(version__document=indexed.documents["menu"])
+    entry = {"chunk": menu.pk, "document": indexed.documents["menu"].pk, "reason": "not_permitted"}
+    changed = json.dumps({**first.record, "withheld": [entry]})
+    with all_lifted(connection), connection.cursor() as cursor:
+        cursor.execute("UPDATE assistant_tracestep SET record = %s WHERE id = %s", [changed, first.pk])
+    assert [kept.of.title for kept in answer_record(question).withheld] == ["Menu"]
+    client.force_login(indexed.dana)
+    html = client.get(reverse("assistant:audit_answer", args=[question.public_id])).content.decode()
+    assert html.count("1 withheld") == 1
 
 
 def test_somebody_who_may_not_read_the_word_is_told_nothing_of_it(indexed: World, client: Client) -> None:
