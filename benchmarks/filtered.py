@@ -124,7 +124,7 @@ def run(folder: Path, chunks: int, count: int) -> list[Row]:
 def _hold(corpus: "Corpus", made_of: "Seeds", index: "VectorIndex") -> Held:
     """Put the corpus into the index unless it is there, and return it for brute force."""
     from ingestion.chunking import embedding_text
-    from ingestion.index.edge import keyword_model
+    from ingestion.index.keywords import keyword_model
     from ingestion.index.types import IndexPoint
 
     random = np.random.default_rng(3)
@@ -239,7 +239,7 @@ def _recall(hits: "Sequence[IndexHit]", scores: Floats, least: float) -> float:
 
 def _bm25(text: str, held: Held, visible: npt.NDArray[np.bool_]) -> Floats:
     """Return every row's BM25 score with each word's rarity judged over the visible rows alone; 0 for the others."""
-    from ingestion.index.edge import keyword_model
+    from ingestion.index.keywords import keyword_model
 
     scores = np.zeros(len(visible), dtype=np.float32)
     count = int(visible.sum())

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 Vectors = npt.NDArray[np.float32]
 
-WIDTH = 16
-"""Texts are padded to a multiple of so many tokens: the engine keeps code for each length it has met, 1.5 MB apiece."""
+WIDTH, SHORT, SHORT_WIDTH = 16, 64, 8
+"""Texts are padded to a multiple of so many tokens, up to SHORT ones, as questions are, to one of SHORT_WIDTH: the engine keeps
+code for each length it has met, 1.5 MB apiece."""
 
 BATCH_TOKENS = 640
 """Tokens in one pass of one core; more gains nothing and delays the question that waits behind it."""
@@ -95,7 +96,9 @@ class ForwardPass:
                 done.result()
 
     def _batch(self, encoded: Sequence[Encoding], rows: Sequence[int], use: Use) -> None:
-        width = -(-max(len(encoded[row].ids) for row in rows) // WIDTH) * WIDTH
+        longest = max(len(encoded[row].ids) for row in rows)
+        step = WIDTH if longest > SHORT else SHORT_WIDTH
+        width = -(-longest // step) * step
         ids = np.zeros((len(rows), width), dtype=np.int32)
         mask = np.full((len(rows), 1, 1, width), HIDDEN, dtype=np.float32)
         for place, row in enumerate(rows):
@@ -216,8 +219,29 @@ def _graph(weights: Path, config: dict[str, object]) -> openvino.Model:
     def constant(name: str) -> Node:
         return op.constant(np.ascontiguousarray(held[name], dtype=np.float32))
 
+    def in_bytes(name: str) -> Node:
+        """A matrix of which every number is kept in a byte, between the lowest and the highest of its row, nought among them.
+
+        A question is a few products with all of them, and each time they come out of memory: a fifth less time. Vectors
+        differ by a cosine of .9995 or more; no collection is found worse in.
+        """
+        rows = np.asarray(held[name], dtype=np.float32)
+        lowest = rows.min(axis=1, keepdims=True, initial=0.0)
+        highest = rows.max(axis=1, keepdims=True, initial=0.0)
+        step = np.maximum((highest - lowest) / 255, 1e-12)
+        zero = np.rint(-lowest / step).clip(0, 255)
+        kept = np.rint(rows / step + zero).clip(0, 255)
+
+        def as_floats(values: Vectors) -> Node:
+            return op.convert(op.constant(values.astype(np.uint8)), np.float32)
+
+        return op.multiply(op.subtract(as_floats(kept), as_floats(zero)), op.constant(step))
+
+    # In bfloat16 they take half as much already, and the processor's own products want them so.
+    matrix = constant if has_native_bf16() else in_bytes
+
     def linear(x: Node, name: str) -> Node:
-        return op.add(op.matmul(x, constant(f"{name}.weight"), False, True), constant(f"{name}.bias"))
+        return op.add(op.matmul(x, matrix(f"{name}.weight"), False, True), constant(f"{name}.bias"))
 
     def norm(x: Node, name: str) -> Node:
         scaled = op.mvn(x, op.constant([-1]), True, epsilon, "inside_sqrt")

@@ -156,6 +156,22 @@ class SourceQuerySet(models.QuerySet[Any]):  # Any: as above
 
         return self.current().filter(policy__in=AccessPolicy.objects.admitting(viewer))
 
+    def with_readable(self, policies: Collection[int] | Slot) -> "SourceQuerySet":
+        """Return the current sources under these rules that hold a current document under them.
+
+        The rules that admit a viewer are `ingestion.access.admitting_policies`; no others belong here. What is left are
+        the sources of which the viewer may read something.
+        """
+        from ingestion.models import Document
+
+        documents = Document.objects.filter(
+            IsNull(_Read("current_version_id"), False),
+            IsNull(_Read("removed_at"), True),
+            Among("policy_id", policies),
+            source=OuterRef("pk"),
+        )
+        return self.current().filter(Among("policy_id", policies), Exists(documents))
+
 
 class DocumentQuerySet(models.QuerySet[Any]):  # Any: as above
     """Documents."""

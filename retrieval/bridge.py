@@ -76,16 +76,15 @@ def find_bridges(
 ) -> Bridged:
     """Return what the first ranking's best passages lead to. One SQL lookup and one round trip to the index."""
     searches = second_searches(plan, first) if second_search else ()
-    texts = [search.text for search in searches]
-    vectors = begin_vectors(texts) if texts else None
+    vectors = begin_vectors([search.gist for search in searches]) if searches else None
     bridges = _bridges(plan, first[:FROM_PASSAGES], results) if titles else ()
     documents = frozenset(bridge.document for bridge in bridges)
     asked = []
     if documents:
         asked.append((results.asked._replace(documents=documents), CHUNKS_PER_DOCUMENT * len(documents)))
     if vectors is not None:
-        for text, vector in zip(texts, vectors.result(), strict=True):
-            asked.append((IndexQuery(vector, text), PER_SECOND_SEARCH))
+        for search, vector in zip(searches, vectors.result(), strict=True):
+            asked.append((IndexQuery(vector, search.text), PER_SECOND_SEARCH))
     found = search_more(asked, results)
     within = found.pop(0) if documents else ()
     return Bridged(

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from accounts.viewer import Viewer
+from ingestion.access import admitting_policies
 from ingestion.models import Document, Source
 from ingestion.parsing.detect import MEDIA_TYPES
+from ingestion.prepared import Prepared, Slot
 from ingestion.querysets import DocumentQuerySet, SourceQuerySet
 from ingestion.titles import title_key
 from retrieval.types import Filters
@@ -123,8 +125,7 @@ def completed(reply: FilterReading, asked: FilterReading) -> FilterReading:
 
 def readable_sources(viewer: Viewer) -> SourceQuerySet:
     """Return the sources a viewer may know by name: those that admit them and hold something they may read."""
-    readable = Document.objects.visible_to(viewer).filter(source=OuterRef("pk"))
-    return Source.objects.admitting(viewer).filter(Exists(readable))
+    return Source.objects.with_readable(admitting_policies(viewer))
 
 
 def documents_matching(filters: Filters, viewer: Viewer) -> frozenset[int] | None:
@@ -292,8 +293,16 @@ def _is_also_a_title(name: str, public_id: UUID, viewer: Viewer) -> bool:
 # --- Names --------------------------------------------------------------------------------------------------------
 
 
-def _names(viewer: Viewer) -> Iterable[tuple[UUID, str]]:
-    return list(readable_sources(viewer).order_by("name").values_list("public_id", "name"))
+def _names(viewer: Viewer) -> list[tuple[UUID, str]]:
+    """Return the public id and the name of every source of `readable_sources`, by name."""
+    rows = _NAMES.rows(policies=admitting_policies(viewer))
+    return sorted(((public_id, name) for public_id, name in rows), key=lambda row: row[1])
+
+
+# Asked for about every tenth question: put together by Django each time it takes 10 ms.
+_NAMES = Prepared(
+    lambda: Source.objects.with_readable(Slot("policies")).order_by().values_list("public_id", "name")
+)
 
 
 def _author(name: str, viewer: Viewer) -> str | None:

@@ -53,15 +53,19 @@ def fuse(
     stretched = method == "min-max"
     dense_scale = _Scale.of(dense, stretched, best.dense if best else None)
     keyword_scale = _Scale.of(keyword, stretched, best.keyword if best else None)
-    candidates: list[Candidate] = []
-    for chunk, document in documents.items():
-        also = known.get(chunk)
-        dense_score = dense.get(chunk, also.dense if also else None)
-        keyword_score = keyword.get(chunk, also.keyword if also else None)
-        fused = weight * dense_scale.share(dense_score, BELOW_DENSE)
-        fused += (1.0 - weight) * keyword_scale.share(keyword_score, BELOW_KEYWORD)
-        candidates.append(Candidate(chunk, document, dense_score, keyword_score, fused))
-    return tuple(sorted(candidates, key=lambda candidate: (-candidate.fused, candidate.chunk)))
+    for chunk, also in known.items():
+        if chunk in documents:
+            dense.setdefault(chunk, also.dense)
+            keyword.setdefault(chunk, also.keyword)
+    by_meaning, unmeant = dense_scale.shares(dense, weight, BELOW_DENSE)
+    by_words, unsaid = keyword_scale.shares(keyword, 1.0 - weight, BELOW_KEYWORD)
+    scored = sorted(
+        (-(by_meaning.get(chunk, unmeant) + by_words.get(chunk, unsaid)), chunk) for chunk in documents
+    )
+    return tuple(
+        Candidate(chunk, documents[chunk], dense.get(chunk), keyword.get(chunk), -fused)
+        for fused, chunk in scored
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +96,21 @@ class _Scale:
         highest = highest if best is None else best
         return cls(lowest, highest, lowest if stretched and lowest < highest else 0.0)
 
-    def share(self, score: float | None, below: float) -> float:
-        """Return a score as a share of the highest, in [0, 1]; an unknown one counts as `below` of the lowest found."""
+    def shares(
+        self, scores: Mapping[int, float], weight: float, below: float
+    ) -> tuple[dict[int, float], float]:
+        """Return each score as a share of the highest, in [0, 1] times the weight; and what an unknown one counts for.
+
+        That is taken to lie at `below` of the lowest found.
+        """
         if self.highest <= 0.0:
-            return 0.0
-        value = below * self.lowest if score is None else score
-        return min(1.0, max(0.0, (value - self.zero) / (self.highest - self.zero)))
+            return {}, 0.0
+        zero, width = self.zero, self.highest - self.zero
+
+        def share(score: float) -> float:
+            return weight * min(1.0, max(0.0, (score - zero) / width))
+
+        return {chunk: share(score) for chunk, score in scores.items()}, share(below * self.lowest)
 
 
 def _by_ranks(hits: IndexHits) -> tuple[Candidate, ...]:

@@ -112,13 +112,12 @@ def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, P
             for of in ("", "source__")
         }
     )
+    grants: dict[tuple[int, int], Grant] = {}
     passages: dict[int, Passage] = {}
     for row in rows:
-        policy, source_policy = (
-            row["version__document__policy_id"],
-            row["version__document__source__policy_id"],
-        )
-        clauses = sorted(rules[source_policy].clauses | rules[policy].clauses, key=sorted)
+        both = row["version__document__policy_id"], row["version__document__source__policy_id"]
+        if both not in grants:
+            grants[both] = _grant(*both, rules, viewer)
         passages[row["id"]] = Passage(
             chunk=row["id"], chunk_digest=row["digest"], ordinal=row["ordinal"],
             document=row["version__document_id"], document_public_id=str(row["version__document__public_id"]),
@@ -126,12 +125,19 @@ def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, P
             source_name=row["version__document__source__name"], author=row["version__document__author"],
             dated=row["version__document__dated"], is_superseded=row["version__document__is_superseded"],
             page=row["page"], headings=tuple(row["headings"]), start=row["start"], end=row["end"], text=row["text"],
-            grant=Grant(policy, source_policy, tuple(tuple(sorted(clause & viewer.principals)) for clause in clauses)),
+            grant=grants[both],
             authority=row["version__document__source__authority"],
             source=row["version__document__source_id"], links=tuple(row["links"]),
             sentence_embeddings=bytes(row["sentence_embeddings"] or b""),
         )  # fmt: skip
     return passages
+
+
+def _grant(policy: int, source_policy: int, rules: Mapping[int, Rule], viewer: Viewer) -> Grant:
+    clauses = sorted(rules[source_policy].clauses | rules[policy].clauses, key=sorted)
+    return Grant(
+        policy, source_policy, tuple(tuple(sorted(clause & viewer.principals)) for clause in clauses)
+    )
 
 
 # A policy's rule never changes, and its digest says which rule it is. Only what a passage is said to be readable

@@ -1,6 +1,7 @@
 """How closely a text holds a question's words together: neighbours kept as neighbours, and words within one breath."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -10,73 +11,64 @@ WINDOW = 20  # words: about one sentence
 
 
 class Placed(NamedTuple):
-    """A question's word in a text: its place among all words, its place among the content words, its stem."""
+    """A question's word in a text: its place among all words, its stem, and whether none but stop words part it from the one before."""
 
     place: int
-    content_place: int
     stem: str
+    follows: bool
 
 
-def placed_stems(
-    text: str, wanted: Collection[str], met: dict[str, str | None] | None = None
-) -> list[Placed]:
-    """Return the content words of a text whose stems are among the wanted ones, in order.
-
-    `met` keeps what each word was found to be, from one text to the next of the same question: its stem where that is
-    wanted, empty where it is not, None for a stop word.
-    """
-    met = {} if met is None else met
-    # Stemming cuts endings, never the first letter, so most words need not be stemmed to be told apart.
-    initials = {word[:1] for word in wanted}
-    placed, content_place = [], 0
-    for place, word in enumerate(words_of(text)):
-        try:
-            found = met[word]
-        except KeyError:
-            found = None
-            if word not in STOPWORDS:
-                found = own if word[0] in initials and (own := stem(word)) in wanted else ""
-            met[word] = found
-        if found is None:
-            continue
-        if found:
-            placed.append(Placed(place, content_place, found))
-        content_place += 1
+def placed_in(text: str, stems: Set[str]) -> list[Placed]:
+    """Return the content words of a text whose stems are among those of a question, in order."""
+    words = words_of(text)
+    placed: list[Placed] = []
+    before = -1
+    for place, found in enumerate(map(stem, words)):
+        if found in stems and words[place] not in STOPWORDS:
+            follows = before >= 0 and STOPWORDS.issuperset(words[before + 1 : place])
+            placed.append(Placed(place, found, follows))
+            before = place
     return placed
 
 
-def neighbours_kept(
-    wanted: Sequence[str], placed: Sequence[Placed], weights: Mapping[str, float], unseen: float
-) -> float:
-    """Return the share, by weight, of the question's neighbouring content words that the text holds as neighbours too.
+@dataclass(frozen=True, slots=True)
+class Proximity:
+    """A question's words and neighbouring words, each with its weight."""
 
-    In [0, 1]; 0 for a question of one content word.
-    """
-    pairs = set(pairwise(wanted))
-    if not pairs:
-        return 0.0
-    held = {
-        (left.stem, right.stem)
-        for left, right in pairwise(placed)
-        if right.content_place == left.content_place + 1
-    }
-    weigh = {pair: weights.get(pair[0], unseen) + weights.get(pair[1], unseen) for pair in pairs}
-    return sum(weigh[pair] for pair in pairs & held) / sum(weigh.values())
+    words: Mapping[str, float]
+    pairs: Mapping[tuple[str, str], float]
+    all_words: float
+    all_pairs: float
 
+    @classmethod
+    def of(cls, stems: Sequence[str], weights: Mapping[str, float], unseen: float) -> "Proximity":
+        """Take a question's stems in order, and how much each weighs; `unseen` is the weight of any other."""
+        words = {word: weights.get(word, unseen) for word in stems}
+        pairs = {(left, right): words[left] + words[right] for left, right in pairwise(stems)}
+        return cls(words, pairs, sum(words.values()), sum(pairs.values()))
 
-def within_one_window(
-    wanted: Sequence[str], placed: Sequence[Placed], weights: Mapping[str, float], unseen: float
-) -> float:
-    """Return the best share, by weight, of the question's words that stand within WINDOW words of each other."""
-    sought = set(wanted)
-    whole = sum(weights.get(word, unseen) for word in sought)
-    hits = [(place, word) for place, _, word in placed if word in sought]
-    best = 0.0
-    for start, (place, _) in enumerate(hits):
-        inside: set[str] = set()
-        for other, word in hits[start:]:
-            if other >= place + WINDOW:
-                break
-            inside.add(word)
-        best = max(best, sum(weights.get(word, unseen) for word in inside))
-    return best / whole if whole else 0.0
+    def neighbours_kept(self, placed: Sequence[Placed]) -> float:
+        """Return the share, by weight, of the question's neighbouring content words that are neighbours here too.
+
+        In [0, 1]; 0 for a question of one content word.
+        """
+        if not self.all_pairs:
+            return 0.0
+        held = {(left.stem, right.stem): None for left, right in pairwise(placed) if right.follows}
+        return sum(self.pairs.get(pair, 0.0) for pair in held) / self.all_pairs
+
+    def within_one_window(self, placed: Sequence[Placed]) -> float:
+        """Return the best share, by weight, of the question's words that stand within WINDOW words of each other."""
+        if not self.all_words:
+            return 0.0
+        best = 0.0
+        for start, first in enumerate(placed):
+            end, inside, weight = first.place + WINDOW, set(), 0.0
+            for other in placed[start:]:
+                if other.place >= end:
+                    break
+                if other.stem not in inside:
+                    inside.add(other.stem)
+                    weight += self.words[other.stem]
+            best = max(best, weight)
+        return best / self.all_words

@@ -1,13 +1,13 @@
 """Rerank: permitted passages in the order in which they answer the question, by a few features that can be explained."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from ingestion.index.types import Vector
 from ingestion.sentences import best_cosines
 from retrieval.bridge import Bridged
-from retrieval.proximity import Placed, neighbours_kept, placed_stems, within_one_window
+from retrieval.proximity import Placed, Proximity, placed_in
 from retrieval.search import SearchResults
 from retrieval.types import Candidate, Passage, Plan, Ranked
 from retrieval.words import coverage, rarity, stems_of
@@ -43,10 +43,10 @@ class _Read:
     title: frozenset[str]
 
     @classmethod
-    def of(cls, passage: Passage, wanted: frozenset[str], met: dict[str, str | None]) -> "_Read":
+    def of(cls, passage: Passage, stems: frozenset[str]) -> "_Read":
         title = frozenset(stems_of(passage.title))
-        above = wanted.intersection(title.union(stems_of(" ".join(passage.headings))))
-        return cls(placed_stems(passage.text, wanted, met), above, title)
+        headings = stems_of(" ".join(passage.headings)) if passage.headings else ()
+        return cls(placed_in(passage.text, stems), stems.intersection(title.union(headings)), title)
 
     @property
     def stems(self) -> frozenset[str]:
@@ -72,14 +72,14 @@ class Nearness:
 class Scorer:
     """What passages are held against: the question's stems, and how rare each is among what was found first."""
 
-    wanted: tuple[str, ...]
+    stems: frozenset[str]
     read: Mapping[int, "_Read"]  # by chunk
     rarity: Mapping[str, float]
     telling: Mapping[str, float]  # how rare each of the question's stems is among the titles that hold any
+    proximity: Proximity
     weights: Mapping[str, float]
     today: date
     nearness: "Nearness | None" = None
-    met: dict[str, str | None] = field(default_factory=dict)  # see placed_stems
 
     @classmethod
     def of(
@@ -91,12 +91,13 @@ class Scorer:
         nearness: "Nearness | None" = None,
     ) -> "Scorer":
         """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
-        wanted = tuple(stems_of(plan.standalone))
-        met: dict[str, str | None] = {}
-        read = {passage.chunk: _Read.of(passage, frozenset(wanted), met) for passage in passages}
-        titles = rarity(text.title.intersection(wanted) for text in read.values())
-        stems = rarity(text.stems for text in read.values())
-        return cls(wanted, read, stems, titles, weights, today, nearness, met)
+        asked = stems_of(plan.standalone)
+        stems = frozenset(asked)
+        read = {passage.chunk: _Read.of(passage, stems) for passage in passages}
+        telling = rarity(text.title.intersection(stems) for text in read.values())
+        rare = rarity(text.stems for text in read.values())
+        proximity = Proximity.of(asked, rare, UNSEEN)
+        return cls(stems, read, rare, telling, proximity, weights, today, nearness)
 
     def features(
         self, passage: Passage, fused: float, nearest: float | None, *, is_named: bool
@@ -105,13 +106,13 @@ class Scorer:
 
         `nearest` is its own of `nearest_of`; a passage without counts as if its sentences were as near as it is itself.
         """
-        text = self.read.get(passage.chunk) or _Read.of(passage, frozenset(self.wanted), self.met)
+        text = self.read.get(passage.chunk) or _Read.of(passage, self.stems)
         features = {
             "fused": fused,
             "sentence": fused if nearest is None else nearest,
-            "neighbours": neighbours_kept(self.wanted, text.placed, self.rarity, UNSEEN),
-            "window": within_one_window(self.wanted, text.placed, self.rarity, UNSEEN),
-            "title": coverage(self.wanted, text.above, self.rarity, UNSEEN),
+            "neighbours": self.proximity.neighbours_kept(text.placed),
+            "window": self.proximity.within_one_window(text.placed),
+            "title": coverage(self.stems, text.above, self.rarity, UNSEEN) if text.above else 0.0,
             "about": self._about(text.title),
             "named": float(is_named),
         }
@@ -135,7 +136,8 @@ class Scorer:
 
     def score(self, features: Mapping[str, float]) -> float:
         """Return the weighted sum."""
-        return sum(self.weights.get(name, 0.0) * value for name, value in features.items())
+        weight = self.weights.get
+        return sum([weight(name, 0.0) * value for name, value in features.items()])
 
 
 def first_ranking(results: SearchResults, passages: Sequence[Passage], scorer: Scorer) -> tuple[Ranked, ...]:
@@ -143,14 +145,16 @@ def first_ranking(results: SearchResults, passages: Sequence[Passage], scorer: S
     candidates = {candidate.chunk: candidate for candidate in results.candidates()}
     named = {called.document: called.title for called in results.named}
     best_of_named = best_chunks(results.in_named)
+    found_by = results.found_by()
     ranked = []
     for passage, nearest in zip(passages, scorer.nearest_of(passages), strict=True):
         candidate = candidates[passage.chunk]
         is_named = best_of_named.get(passage.document) == passage.chunk
         features = scorer.features(passage, candidate.fused, nearest, is_named=is_named)
         via = f"title “{named[passage.document]}” in the question" if is_named else ""
-        found_by = results.sub_queries_of(passage.chunk)
-        ranked.append(Ranked(passage, scorer.score(features), found_by, candidate, features, via))
+        ranked.append(
+            Ranked(passage, scorer.score(features), found_by.get(passage.chunk, ()), candidate, features, via)
+        )
     return _sorted(ranked)
 
 
@@ -166,14 +170,16 @@ def final_ranking(
     new = [passage for passage in passages if passage.chunk not in ranked]
     for passage, nearest in zip(new, scorer.nearest_of(new), strict=True):
         features = scorer.features(passage, fused.get(passage.chunk, 0.0), nearest, is_named=False)
-        ranked[passage.chunk] = Ranked(passage, 0.0, (), None, features)
+        ranked[passage.chunk] = Ranked(passage, scorer.score(features), (), None, features)
     bridges = {bridge.document: bridge for bridge in bridged.bridges}
     for document, chunk in best_chunks(bridged.candidates).items():
         bridge = bridges.get(document)
         if bridge is not None and chunk in ranked:
             item = ranked[chunk]
-            via = item.via or bridge.via
-            ranked[chunk] = replace(item, features={**item.features, "bridge": bridge.strength}, via=via)
+            features = {**item.features, "bridge": bridge.strength}
+            ranked[chunk] = replace(
+                item, score=scorer.score(features), features=features, via=item.via or bridge.via
+            )
     for search in bridged.second:
         origin = first[search.source].passage
         for candidate in search.candidates:
@@ -181,13 +187,15 @@ def final_ranking(
             if found is None or candidate.document == origin.document:
                 continue
             value = max(candidate.fused * search.strength, found.features.get("second", 0.0))
+            features = {**found.features, "second": value}
             ranked[candidate.chunk] = replace(
                 found,
-                features={**found.features, "second": value},
+                score=scorer.score(features),
+                features=features,
                 via=found.via or f"a search for what passage {search.source + 1} says",
                 sub_queries=tuple(sorted({*found.sub_queries, search.sub_query})),
             )
-    return _sorted([replace(item, score=scorer.score(item.features)) for item in ranked.values()])
+    return _sorted(ranked.values())
 
 
 def with_more(
@@ -213,5 +221,5 @@ def best_chunks(candidates: Sequence[Candidate]) -> dict[int, int]:
     return {document: candidate.chunk for document, candidate in best.items()}
 
 
-def _sorted(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
+def _sorted(ranked: Iterable[Ranked]) -> tuple[Ranked, ...]:
     return tuple(sorted(ranked, key=lambda item: (-item.score, item.passage.chunk)))

@@ -31,6 +31,8 @@ from retrieval.types import Candidate, Plan, SubQuery
 # Asked of each retriever per sub-query, and kept of their union. Wide enough for the second hop, small enough to gate.
 PER_RETRIEVER = 100
 KEPT = 32
+# Of a question that is several searches, together.
+POOL = 48
 # Where many chunks are of one document, more are kept, so that there is more than one document to choose from.
 MOST_KEPT = 64
 DOCUMENTS_KEPT = 10
@@ -72,11 +74,13 @@ class SearchResults:
                     best[candidate.chunk] = candidate
         return tuple(sorted(best.values(), key=lambda candidate: (-candidate.fused, candidate.chunk)))
 
-    def sub_queries_of(self, chunk: int) -> tuple[int, ...]:
-        """Return the numbers of the sub-queries that found a chunk."""
-        return tuple(
-            found.sub_query.number for found in self.found if any(c.chunk == chunk for c in found.candidates)
-        )
+    def found_by(self) -> dict[int, tuple[int, ...]]:
+        """Return for each chunk the numbers of the sub-queries that found it."""
+        numbers: dict[int, tuple[int, ...]] = {}
+        for found in self.found:
+            for candidate in found.candidates:
+                numbers[candidate.chunk] = (*numbers.get(candidate.chunk, ()), found.sub_query.number)
+        return numbers
 
 
 def search(
@@ -111,8 +115,9 @@ def search(
     narrowed = [main._replace(documents=called)] if called else []
     hits = get_index().search_many([*asked, *narrowed], where, PER_RETRIEVER) if not where.is_empty else []
     hits = hits or [IndexHits() for _ in (*asked, *narrowed)]
+    kept = min(KEPT, POOL // len(first)) if first else KEPT
     found = tuple(
-        Found(sub_query, _first(fuse(own, method=fusion)))
+        Found(sub_query, _first(fuse(own, method=fusion), kept))
         for sub_query, own in zip(first, hits, strict=False)
     )
     tops = [best_of(own) for own in hits[: len(asked)]]
@@ -123,11 +128,11 @@ def search(
     )
 
 
-def _first(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return the first KEPT candidates, and on as far as MOST_KEPT the best of documents not yet among them."""
-    kept = list(candidates[:KEPT])
+def _first(candidates: Sequence[Candidate], number: int) -> tuple[Candidate, ...]:
+    """Return the first candidates, so many, and on as far as MOST_KEPT the best of documents not yet among them."""
+    kept = list(candidates[:number])
     documents = {candidate.document for candidate in kept}
-    for candidate in candidates[KEPT:MOST_KEPT]:
+    for candidate in candidates[number:MOST_KEPT]:
         if len(documents) >= DOCUMENTS_KEPT:
             break
         if candidate.document not in documents:

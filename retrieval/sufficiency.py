@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestion.index.types import IndexQuery
-from retrieval.search import SearchResults, query_vectors, search_more, weighed
+from retrieval.search import SearchResults, search_more, weighed
 from retrieval.specifics import missing_from, specifics_of
 from retrieval.types import Candidate, Plan, Ranked
 from retrieval.words import content_words
@@ -36,9 +36,10 @@ def check(plan: Plan, ranked: Sequence[Ranked], results: SearchResults) -> Suffi
     if not missing:
         return Sufficiency()
     known = {item.passage.chunk for item in ranked}
-    # The missing words twice: they are what the search is for, the others keep it on the subject.
+    # The missing words twice: they are what the search is for, the others keep it on the subject. What is near in
+    # meaning was searched for already; a name or a number is found by its letters.
     text = " ".join((*missing, *missing, *content_words(plan.standalone)))
-    query = IndexQuery(query_vectors([text])[0], text)
+    query = IndexQuery(results.asked.vector, text)
     found = search_more([(query, MOST_FOUND)], results)
     new = [candidate for hits in found for candidate in hits if candidate.chunk not in known]
     return Sufficiency(missing, weighed(new, results))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Plan:
     model: str = ""  # the model that made the plan; empty: rules did
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A chunk the index proposed. It holds ids and scores and, on purpose, no text: it has not passed the gate.
 
     `dense` is a cosine in [-1, 1], `keyword` a BM25 score ≥ 0 over the viewer's own documents, `fused` in [0, 1];

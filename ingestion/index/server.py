@@ -14,15 +14,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ingestion.index.edge import (
-    NARROW,
-    WIDE,
-    checked_vector,
-    is_wide,
-    keyword_model,
-    keyword_query,
-    payload_of,
-)
+from ingestion.index.asked import NARROW, WIDE, is_wide
+from ingestion.index.edge import checked_vector, payload_of
+from ingestion.index.keywords import keyword_model, keyword_query
 from ingestion.index.shard import DENSE, KEYWORD
 from ingestion.index.types import (
     PAYLOAD_KEYS,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ingestion.index.folder import erase
 from ingestion.index.process import IndexProcess
 from ingestion.index.remote import RemoteIndex
 from ingestion.index.server import ServerIndex
+from ingestion.index.terms import FROM_SEARCHES
 from ingestion.index.types import (
     ASIDE_WEIGHT,
     PAYLOAD_KEYS,
@@ -177,6 +179,31 @@ class IndexContract:
         index.upsert([point(n, document=13, superseded=1, text="red") for n in range(180, 220)])
         assert same(index.search(vector(1), "red fox café", where(), 50), before)
         assert same(index.search(vector(1), "red fox café", where(documents=[10]), 50), alone)
+
+    def test_scores_stay_the_same_however_often_is_asked(self, index: VectorIndex) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        index.upsert([point(n, document=11, policy=2, text="red fox café red") for n in range(100, 140)])
+        asked = IndexQuery(vector(1), "red fox", "whale café")
+        for narrowed in (where(), replace(where(), sample=frozenset({1, 2, 3, 5, 100, 101, 999}))):
+            first = index.search_many([asked], narrowed, 50)[0]
+            again = [index.search_many([asked], narrowed, 50)[0] for _ in range(FROM_SEARCHES + 2)]
+            assert all(same(hits, first) for hits in again)
+
+    def test_what_is_written_counts_from_the_next_search_on_however_often_was_asked(
+        self, index: VectorIndex
+    ) -> None:
+        index.upsert([point(chunk) for chunk in TEXTS])
+        before = index.search(vector(1), "red fox", where(), 50)
+        index.upsert([point(n, document=11, text="red") for n in range(100, 120)])
+        more = [index.search(vector(1), "red fox", where(), 50) for _ in range(FROM_SEARCHES + 2)]
+        assert not any(same(hits, before) for hits in more)
+        # Now the twenty lie under a rule that is not the viewer's, and must not weigh in any more.
+        index.set_access(11, source=1, policy=2)
+        assert same(index.search(vector(1), "red fox", where(), 50), before)
+        index.set_access(11, source=1, policy=1)
+        assert same(index.search(vector(1), "red fox", where(), 50), more[0])
+        index.delete_document(11)
+        assert same(index.search(vector(1), "red fox", where(), 50), before)
 
     def test_narrowing_to_a_document_keeps_its_scores(self, index: VectorIndex) -> None:
         index.upsert([point(chunk, document=chunk) for chunk in TEXTS])

@@ -1,7 +1,5 @@
 """Fusion: one ranking of two, the same every time."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,13 +91,3 @@ def test_the_other_score_of_a_chunk_only_one_retriever_found_counts_when_known()
 def test_a_weight_outside_zero_and_one_is_refused(weight: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         fuse(IndexHits(), weight=weight)
-
-
-def test_a_candidate_has_no_text() -> None:
-    assert {field.name for field in dataclasses.fields(Candidate)} == {
-        "chunk",
-        "document",
-        "dense",
-        "keyword",
-        "fused",
-    }

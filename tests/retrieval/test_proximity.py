@@ -3,16 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.proximity import WINDOW, neighbours_kept, placed_stems, within_one_window
+from retrieval.proximity import WINDOW, Proximity, placed_in
 from retrieval.words import stems_of
 
 
 def neighbours(question: str, text: str) -> float:
-    return neighbours_kept(stems_of(question), placed_stems(text, stems_of(question)), {}, 1.0)
+    stems = stems_of(question)
+    return Proximity.of(stems, {}, 1.0).neighbours_kept(placed_in(text, set(stems)))
 
 
 def window(question: str, text: str) -> float:
-    return within_one_window(stems_of(question), placed_stems(text, stems_of(question)), {}, 1.0)
+    stems = stems_of(question)
+    return Proximity.of(stems, {}, 1.0).within_one_window(placed_in(text, set(stems)))
 
 
 def test_words_that_are_neighbours_in_the_question_count_when_they_are_neighbours_in_the_text() -> None:
