@@ -116,7 +116,12 @@ def split_asks(question: str) -> tuple[list[str], str]:
     return [question], "one question"
 
 
-INNER = re.compile(r"(?<=\s)(?:that|who|whom|whose|which|where|of)\b|['’]s\b", re.IGNORECASE)
+# "What kind of" and "it's" describe nothing.
+INNER = re.compile(
+    r"(?<=\s)(?:that|who|whom|whose|which|where|(?<!type )(?<!kind )(?<!sort )(?<!number )(?<!amount )(?<!percentage )of)\b|"
+    r"(?<!\bit)(?<!\bhe)(?<!\bshe)(?<!\bthat)(?<!\bthere)(?<!\bwhat)(?<!\bwho)['’]s\b",
+    re.IGNORECASE,
+)
 # Nouns that stand for somebody or something by way of another: their bearer has to be found first.
 RELATION = re.compile(
     r"\b(?:author|owner|founder|director|manager|head|lead(?:er)?|chair|president|performer|composer|writer|producer|creator|designer|"

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from ingestion.spellings import american
+
 # Possessive: what is matched is the same, in four fifths of the time.
 WORD = re.compile(r"[^\W_]++(?:[.,'’-][^\W_]++)*+")
+
 
 STOPWORDS = frozenset(
     """a about above after again against all also am an and any are as at be because been before being below between both
@@ -33,8 +36,8 @@ def content_words(text: str) -> list[str]:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """Return the word's Snowball stem (Porter2, English), as the index's BM25 stems it."""
-    return str(_stemmer().stemWord(word.replace("’", "'")))
+    """Return the Snowball stem (Porter2, English) of a word's American spelling."""
+    return str(_stemmer().stemWord(american(word.replace("’", "'"))))
 
 
 _stemmers = threading.local()

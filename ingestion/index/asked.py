@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingestion.index.keywords import keyword_query, with_rarity
 from ingestion.index.shard import DENSE, KEYWORD
@@ -20,18 +20,47 @@ if TYPE_CHECKING:
     Weigh = Callable[[qdrant_edge.SparseVector], tuple[qdrant_edge.SparseVector, qdrant_edge.SearchParams]]
     """Makes of a question's words what the engine is asked for, and says over which chunks it judges how rare they are."""
 
-MOSTLY = 0.9
-"""From this share of everything on that a viewer may find, the walk through the graph goes past what it may not show
-(`WIDE` kept in hand); below, it steps over it (ACORN, with `NARROW`), which costs more for each step. Going past half of
-everything is four times as fast at 1,000,000 chunks, and one question in two hundred then found next to nothing."""
-WIDE, NARROW = 1_024, 512
-"""Chunks the dense search keeps in hand (`ef`). Recall of the best 50 of 100,000 chunks against brute force
-(benchmarks/filtered.py): 1.0 with 1 and 5 % visible, at least .995 with half, .9995 with all of them."""
+MOSTLY, HALF = 0.9, 0.4
+"""From these shares of everything on that a viewer may find, the walk through the graph goes past what it may not show, with
+`WIDE` or `WIDER` kept in hand; below, it steps over it (ACORN, with `NARROW`), which costs more for each step: for half of
+1,000,000 chunks 39 ms instead of 15, with the same recall."""
+WIDE, WIDER, NARROW = 1_024, 1_536, 512
+"""Chunks the dense search keeps in hand (`ef`). Recall of the best 50 of 100,000 chunks against brute force: see
+benchmarks/filtered.py and docs/speed.md; of 1,000,000, half of them visible, .9992."""
+FEW, MOST_COMPARED = 0.1, 100_000
+"""Up to this share of everything, and so many chunks, a viewer's chunks are compared one and all: of 1,000,000 chunks, 63,500 in
+17 ms, where stepping over the others takes 34 and finds a little less."""
 
 
-def is_wide(share: float | None) -> bool:
-    """Tell whether a viewer may find so much that the search need not step over the rest."""
-    return share is not None and share >= MOSTLY
+class Way(NamedTuple):
+    """How the nearest vectors are looked for: with so many kept in hand, stepping over the rest or past it, or one and all."""
+
+    in_hand: int
+    steps_over: bool
+    exact: bool = False
+
+
+EXACT = Way(NARROW, steps_over=False, exact=True)
+STEPPING_OVER = Way(NARROW, steps_over=True)
+
+
+def way_for(share: float | None, chunks: int | None = None, *, is_narrowed: bool = False) -> Way:
+    """Return how to search for a viewer who may find about this share of so many chunks; None where it is not known.
+
+    Where the question is narrowed to documents the share says nothing.
+    """
+    if is_narrowed or share is None:
+        return STEPPING_OVER
+    if share >= HALF:
+        return Way(WIDE if share >= MOSTLY else WIDER, steps_over=False)
+    if chunks is not None and share <= FEW and share * chunks <= MOST_COMPARED:
+        return EXACT
+    return STEPPING_OVER
+
+
+def is_thin(way: Way, found: int, limit: int) -> bool:
+    """Tell whether a walk past the rest found so little that it may have got lost, or that the share no longer holds."""
+    return not (way.steps_over or way.exact) and found < limit
 
 
 def of_document(document: int) -> qdrant_edge.Filter:
@@ -94,11 +123,9 @@ def requests_for(
     where: qdrant_edge.Filter,
     weighed: Weigh,
     limit: int,
-    *,
-    exact: bool,
-    steps_over: bool,
+    way: Way,
 ) -> list[qdrant_edge.QueryRequest]:
-    """Return a question's dense and keyword request, in this order; `exact` compares every chunk that passes."""
+    """Return a question's dense and keyword request, in this order."""
     import qdrant_edge as edge
 
     dense = edge.QueryRequest(
@@ -107,9 +134,9 @@ def requests_for(
         filter=where,
         with_payload=["document"],
         params=edge.SearchParams(
-            hnsw_ef=max(NARROW if steps_over else WIDE, 2 * limit),
-            exact=exact,
-            acorn=edge.AcornSearchParams(enable=steps_over),
+            hnsw_ef=max(way.in_hand, 2 * limit),
+            exact=way.exact,
+            acorn=edge.AcornSearchParams(enable=way.steps_over and not way.exact),
         ),
     )
     words, params = weighed(keyword_query(query))

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingestion.index.asked import (
+    EXACT,
+    STEPPING_OVER,
     corpus_of,
     filter_of,
     hits_of,
-    is_wide,
+    is_thin,
     of_document,
     requests_for,
     scores_of,
+    way_for,
     weigh,
 )
 from ingestion.index.folder import hold
@@ -117,19 +120,22 @@ class EdgeIndex:
             return [IndexHits() for _ in queries]
         weighed = self._weighed(where.corpus)
         requests: list[qdrant_edge.QueryRequest] = []
+        with self._engine():
+            chunks = self._shard.points()
+        ways = []
         for query in queries:
-            steps_over = (
-                query.documents is not None or where.documents is not None or not is_wide(where.share)
-            )
-            requests += requests_for(
-                query,
-                filter_of(where.narrowed(query.documents)),
-                weighed,
-                limit,
-                exact=False,
-                steps_over=steps_over,
-            )
+            narrowed = where.narrowed(query.documents)
+            ways.append(way_for(where.share, chunks, is_narrowed=narrowed.documents is not None))
+            requests += requests_for(query, filter_of(narrowed), weighed, limit, ways[-1])
         found = [hits_of(points) for points in self._ask(requests)]
+        lost = [number for number, way in enumerate(ways) if is_thin(way, len(found[2 * number]), limit)]
+        if lost:
+            again = [
+                requests_for(queries[number], filter_of(where), weighed, limit, STEPPING_OVER)[0]
+                for number in lost
+            ]
+            for number, points in zip(lost, self._ask(again), strict=True):
+                found[2 * number] = hits_of(points)
         return [IndexHits(dense=found[at], keyword=found[at + 1]) for at in range(0, len(found), 2)]
 
     def scores(
@@ -145,7 +151,7 @@ class EdgeIndex:
         for query, chunks in queries:
             admitted = filter_of(where.narrowed(query.documents))
             named = edge.Filter(must=[admitted, edge.HasIdCondition(set(chunks))])
-            requests += requests_for(query, named, weighed, max(1, len(chunks)), exact=True, steps_over=False)
+            requests += requests_for(query, named, weighed, max(1, len(chunks)), EXACT)
         found = [hits_of(points) for points in self._ask(requests)] if requests else []
         return [scores_of(found[at], found[at + 1]) for at in range(0, len(found), 2)]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ingestion.index.terms import Terms
 from ingestion.index.types import ASIDE_WEIGHT, IndexQuery
+from ingestion.spellings import other_spelling
 
 if TYPE_CHECKING:
     import qdrant_edge
@@ -41,13 +43,22 @@ def keyword_query(query: IndexQuery) -> qdrant_edge.SparseVector:
     """Return a question's words with their weights; a word of the question is not also one from around it."""
     import qdrant_edge as edge
 
-    words = keyword_model().embed_query(query.text)
+    words = keyword_model().embed_query(either_spelling(query.text))
     if not query.aside:
         return words
     weights = dict(zip(words.indices, words.values, strict=True))
-    for index in keyword_model().embed_query(query.aside).indices:
+    for index in keyword_model().embed_query(either_spelling(query.aside)).indices:
         weights.setdefault(index, ASIDE_WEIGHT)
     return edge.SparseVector(list(weights), list(weights.values()))
+
+
+def either_spelling(text: str) -> str:
+    """Return a question with the other spelling of each word that has one."""
+    others = (other_spelling(word) for word in _WORD.findall(text.lower()))
+    return " ".join((text, *(word for word in others if word)))
+
+
+_WORD = re.compile(r"[a-z]{4,}")
 
 
 def weighing() -> list[float]:

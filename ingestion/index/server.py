@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ingestion.index.asked import NARROW, WIDE, is_wide
+from ingestion.index.asked import EXACT, STEPPING_OVER, Way, is_thin, way_for
 from ingestion.index.edge import checked_vector, payload_of
 from ingestion.index.keywords import keyword_model, keyword_query
 from ingestion.index.shard import DENSE, KEYWORD
@@ -118,20 +118,20 @@ class ServerIndex:
         if where.is_empty or limit < 1 or not queries:
             return [IndexHits() for _ in queries]
         corpus = _corpus(where)
-        pairs = [
-            _requests(
-                query,
-                _filter(where.narrowed(query.documents)),
-                corpus,
-                limit,
-                exact=False,
-                steps_over=query.documents is not None
-                or where.documents is not None
-                or not is_wide(where.share),
-            )
-            for query in queries
-        ]
-        return [IndexHits(dense=dense, keyword=keyword) for dense, keyword in self._ask(pairs)]
+        ways, pairs = [], []
+        for query in queries:
+            narrowed = where.narrowed(query.documents)
+            ways.append(way_for(where.share, is_narrowed=narrowed.documents is not None))
+            pairs.append(_requests(query, _filter(narrowed), corpus, limit, ways[-1]))
+        found = self._ask(pairs)
+        lost = [n for n, way in enumerate(ways) if is_thin(way, len(found[n][0]), limit)]
+        if lost:
+            again = [
+                (_requests(queries[n], _filter(where), corpus, limit, STEPPING_OVER)[0], None) for n in lost
+            ]
+            for n, (dense, _) in zip(lost, self._ask(again), strict=True):
+                found[n] = (dense, found[n][1])
+        return [IndexHits(dense=dense, keyword=keyword) for dense, keyword in found]
 
     def scores(
         self, queries: Sequence[tuple[IndexQuery, Collection[int]]], where: IndexFilter
@@ -146,7 +146,7 @@ class ServerIndex:
         for query, chunks in queries:
             admitted = _filter(where.narrowed(query.documents))
             named = models.Filter(must=[admitted, models.HasIdCondition(has_id=list(chunks))])
-            pairs.append(_requests(query, named, corpus, max(1, len(chunks)), exact=True, steps_over=False))
+            pairs.append(_requests(query, named, corpus, max(1, len(chunks)), EXACT))
         found: list[Mapping[int, ChunkScores]] = []
         for dense, keyword in self._ask(pairs):
             words = {hit.chunk: hit.score for hit in keyword}
@@ -276,9 +276,7 @@ def _requests(
     where: models.Filter,
     corpus: models.Filter,
     limit: int,
-    *,
-    exact: bool,
-    steps_over: bool,
+    way: Way,
 ) -> tuple[models.QueryRequest, models.QueryRequest | None]:
     """Return the dense and the keyword request; a question without a single indexed word has no keyword request."""
     from qdrant_client import models
@@ -290,9 +288,9 @@ def _requests(
         limit=limit,
         with_payload=["document"],
         params=models.SearchParams(
-            hnsw_ef=max(NARROW if steps_over else WIDE, 2 * limit),
-            exact=exact,
-            acorn=models.AcornSearchParams(enable=steps_over),
+            hnsw_ef=max(way.in_hand, 2 * limit),
+            exact=way.exact,
+            acorn=models.AcornSearchParams(enable=way.steps_over and not way.exact),
         ),
     )
     words = _sparse(keyword_query(query))

@@ -54,13 +54,13 @@ class Shard:
         self.engine = _load(current(folder), folder)
         _clear(folder)
         # What changed before this process opened the folder is not known; how many there were at the last graph is.
-        self._changed = abs(self._points() - _points_with_graph(folder))
+        self._changed = abs(self.points() - _points_with_graph(folder))
 
     def update(self, operation: qdrant_edge.UpdateOperation, *, added: int) -> None:
         """Carry out one change that puts in so many chunks, new ones or in place of old ones."""
-        before = self._points()
+        before = self.points()
         self.engine.update(operation)
-        self._changed += max(added, before - self._points())
+        self._changed += max(added, before - self.points())
 
     def optimize(self) -> None:
         """Build the search graph beside the searches, if enough has changed since the last one.
@@ -84,7 +84,7 @@ class Shard:
         # Searches that are at it keep the old engine alive until they are through.
         self.engine = engine
         self._changed = 0
-        durable.write(self._folder / _GRAPH, json.dumps({"points": self._points()}))
+        durable.write(self._folder / _GRAPH, json.dumps({"points": self.points()}))
         shutil.rmtree(before, ignore_errors=True)
 
     def close(self) -> None:
@@ -92,7 +92,8 @@ class Shard:
         self.engine.flush()
         self.engine.close()
 
-    def _points(self) -> int:
+    def points(self) -> int:
+        """Return the number of chunks held."""
         return self.engine.info().points_count
 
 

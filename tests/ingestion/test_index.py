@@ -205,6 +205,22 @@ class IndexContract:
         index.delete_document(11)
         assert same(index.search(vector(1), "red fox", where(), 50), before)
 
+    @pytest.mark.parametrize("share", [0.01, 0.05, 0.5, 0.95, 1.0])
+    def test_a_share_that_does_not_hold_changes_nothing_that_is_found(
+        self, index: VectorIndex, share: float
+    ) -> None:
+        index.upsert([point(n, policy=n % 10 + 1) for n in range(1, 61)])
+        expected = {n for n in range(1, 61) if n % 10 == 0}
+        for told in (None, share):
+            hits = index.search(vector(1), "text", replace(where(), share=told), 50)
+            assert {hit.chunk for hit in hits.dense} == {hit.chunk for hit in hits.keyword} == expected
+
+    def test_a_word_is_found_in_either_spelling(self, index: VectorIndex) -> None:
+        index.upsert([point(1, text="The organisation of colours."), point(2, text="A color of its own.")])
+        for asked in ("colour", "color"):
+            assert {hit.chunk for hit in index.search(vector(1), asked, where(), 9).keyword} == {1, 2}
+        assert [hit.chunk for hit in index.search(vector(1), "organization", where(), 9).keyword] == [1]
+
     def test_narrowing_to_a_document_keeps_its_scores(self, index: VectorIndex) -> None:
         index.upsert([point(chunk, document=chunk) for chunk in TEXTS])
         wide = {hit.chunk: hit.score for hit in index.search(vector(1), "red fox", where(), 50).keyword}
