@@ -31,7 +31,7 @@ _RULES = [
 ]  # fmt: skip
 """British to American, and back: what is looked for, and what stands there instead."""
 
-_BEGINNINGS = {
+BEGINNINGS = {
     "acknowledgement": "acknowledgment", "aeroplane": "airplane", "aesthet": "esthet", "aetiol": "etiol",
     "ageing": "aging", "aluminium": "aluminum", "anaesth": "anesth", "archaeol": "archeol", "artefact": "artifact",
     "caesarean": "cesarean", "coeliac": "celiac", "diarrhoea": "diarrhea", "encyclopaed": "encycloped",
@@ -42,11 +42,11 @@ _BEGINNINGS = {
     "practis": "practic", "programme": "program", "sceptic": "skeptic", "skilful": "skillful", "sulph": "sulf",
     "wilful": "willful",
 }  # fmt: skip
-_AMERICAN = {american: british for british, american in _BEGINNINGS.items()}
+_AMERICAN = {american: british for british, american in BEGINNINGS.items()}
 
 _TO_AMERICAN = [(re.compile(old), new) for old, new, _, _ in _RULES]
 _TO_BRITISH = [(re.compile(old), new) for _, _, old, new in _RULES]
-_BRITISH_BEGINNING = re.compile("|".join(sorted(_BEGINNINGS, key=len, reverse=True)))
+_BRITISH_BEGINNING = re.compile("|".join(sorted(BEGINNINGS, key=len, reverse=True)))
 _AMERICAN_BEGINNING = re.compile("|".join(sorted(_AMERICAN, key=len, reverse=True)))
 
 
@@ -62,7 +62,7 @@ def american(word: str) -> str:
         return word
     found = _BRITISH_BEGINNING.match(word)
     if found:
-        return _BEGINNINGS[found.group()] + word[found.end() :]
+        return BEGINNINGS[found.group()] + word[found.end() :]
     return _first_of(_TO_AMERICAN, word)
 
 

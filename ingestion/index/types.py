@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -135,6 +135,16 @@ class IndexHits(NamedTuple):
 
     dense: tuple[IndexHit, ...] = ()
     keyword: tuple[IndexHit, ...] = ()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes as columns: two hundred hits one by one take three times as long."""
+        return _of_columns, (tuple(zip(*self.dense, strict=True)), tuple(zip(*self.keyword, strict=True)))
+
+
+def _of_columns(dense: tuple[Sequence[Any], ...], keyword: tuple[Sequence[Any], ...]) -> IndexHits:
+    return IndexHits(
+        tuple(map(IndexHit, *dense)) if dense else (), tuple(map(IndexHit, *keyword)) if keyword else ()
+    )
 
 
 class ChunkScores(NamedTuple):

@@ -9,6 +9,7 @@ from accounts.models import Group, GroupNesting, Membership, User
 from accounts.viewer import EVERYONE, Viewer, group_principal, user_principal, viewer_of
 from ingestion.access import DARK, NOBODY, Rule, decide, intern_policy, reach_of, rule_of
 from ingestion.models import AccessPolicy, Chunk, Document, Source
+from retrieval.filtering import readable_sources
 from tests.factories import make_document
 from tests.world import READABLE, World
 
@@ -205,6 +206,10 @@ class TestRandomOrganisations(TestCase):
                 expected = source_rules[home].admits(viewer.principals) and rule.admits(viewer.principals)
                 assert (document.pk in visible) == expected
                 assert decide(viewer, Document.objects.get(pk=document.pk)).allowed == expected
+            known = set(readable_sources(viewer).values_list("pk", flat=True))
+            assert known == set(
+                Document.objects.visible_to(viewer).values_list("source_id", flat=True).distinct()
+            )
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "charlie", "dana", "adam"])
@@ -214,6 +219,8 @@ def test_every_form_of_the_decision_in_sql_admits_the_same(world: World, name: s
     assert set(Document.objects.within(reach_of(viewer)).values_list("pk", flat=True)) == visible
     by_chunks = Chunk.objects.readable_by(viewer).values_list("version__document_id", flat=True)
     assert set(by_chunks) == visible
+    by_sources = Document.objects.visible_to(viewer).values_list("source_id", flat=True).distinct()
+    assert set(readable_sources(viewer).values_list("pk", flat=True)) == set(by_sources)
     assert visible
 
 
@@ -222,6 +229,7 @@ def test_a_viewer_without_principals_is_admitted_by_no_form(world: World) -> Non
     assert not Document.objects.visible_to(nobody).exists()
     assert not Document.objects.within(reach_of(nobody)).exists()
     assert not Chunk.objects.readable_by(nobody).exists()
+    assert not readable_sources(nobody).exists()
 
 
 def test_titles_are_handed_over_as_text_and_never_as_a_query(world: World) -> None:

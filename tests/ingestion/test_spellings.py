@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingestion.spellings import american, other_spelling
+from ingestion.spellings import BEGINNINGS, american, other_spelling
 
 PAIRS = [
     ("behaviour", "behavior"), ("neighbours", "neighbors"), ("coloured", "colored"), ("tumour", "tumor"),
@@ -27,3 +27,9 @@ def test_either_spelling_is_told_from_the_other(british: str, american_: str) ->
 def test_words_that_only_look_like_it_have_one_spelling(word: str) -> None:
     assert american(word) == word
     assert other_spelling(word) is None
+
+
+@pytest.mark.parametrize(("british", "american_"), BEGINNINGS.items())
+def test_every_beginning_that_differs_is_told(british: str, american_: str) -> None:
+    assert american(british) == american(american_) == american_
+    assert other_spelling(american_) == british
