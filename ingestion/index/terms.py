@@ -8,39 +8,46 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from ingestion.index.types import IndexFilter
 
 FROM_SEARCHES = 4
 """Searches over the same chunks before their terms are counted: one question makes one to three."""
 
-MOST_KEPT = 20
-"""Viewers' counts kept, of those last asked; about 3 MB each at most."""
+MOST_KEPT = 100
+"""Viewers' counts kept, of those last asked; 0.3 MB each for 11,700 chunks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Terms:
-    """In how many of `chunks` chunks each term occurs."""
+    """In how many of `chunks` chunks each term occurs: the terms in order, shape (n,), and how often each, shape (n,)."""
 
     chunks: int
-    held: Mapping[int, int]
+    terms: npt.NDArray[np.uint32]
+    held: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, chunks: Iterable[Sequence[int]]) -> Terms:
         """Count the terms of chunks, each given as its different terms."""
-        held: Counter[int] = Counter()
-        number = 0
+        every, number = array("L"), 0
         for terms in chunks:
-            held.update(terms)
+            every.extend(terms)
             number += 1
-        return cls(number, held)
+        found, held = np.unique(np.array(every, dtype=np.uint32), return_counts=True)
+        return cls(number, found, held)
 
     def rarity(self, term: int) -> float:
         """Return the inverse document frequency as the engine has it: ln(1 + (N - n + 0.5) / (n + 0.5))."""
-        number = self.held.get(term, 0)
+        place = int(self.terms.searchsorted(np.uint32(term)))
+        is_held = place < len(self.terms) and self.terms[place] == term
+        number = int(self.held[place]) if is_held else 0
         return math.log(1.0 + (self.chunks - number + 0.5) / (number + 0.5))
 
 
