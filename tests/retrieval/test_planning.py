@@ -113,7 +113,14 @@ def test_a_question_that_describes_what_it_asks_about_is_asked_again_with_what_i
 
 @pytest.mark.parametrize(
     "question",
-    ["What is the cost of a badge?", "How long is the notice period?", "Where do I park?", "vpn setup"],
+    [
+        "What is the cost of a badge?",
+        "How long is the notice period?",
+        "Where do I park?",
+        "vpn setup",
+        "What type of company has it been for as long as it's been one?",
+        "What's the number of days that count?",
+    ],
 )
 def test_a_question_of_one_step_is_asked_once(question: str) -> None:
     assert len(plan(question).sub_queries) == 1

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 from pytest_django import Settings
 
+from accounts.viewer import EVERYONE
+from ingestion.access import Rule
 from ingestion.weights import EmbeddingUnavailable
+from retrieval import search
+from retrieval.orchestrator import retrieve
 from retrieval.search import begin_vectors, forget_vectors
+from tests.assistant.asking import deliver, index_of_its_own
+from tests.factories import make_document
+from tests.world import make_world
+
+__all__ = ["index_of_its_own"]
 
 
 def _embed_here() -> None:
@@ -36,3 +45,24 @@ def test_a_model_that_is_missing_is_told_where_the_vectors_are_waited_for(settin
     settings.EMBEDDING_MODEL = "no.such.module:Model"
     with pytest.raises(EmbeddingUnavailable, match="there is no Model"):
         begin_vectors(["Anything?"]).result(timeout=20)
+
+
+def test_several_searches_of_a_question_share_the_room_for_what_is_kept(
+    db: None, index_of_its_own: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    for number in range(6):
+        text = f"Travel is paid and hotels are approved by rule {number}."
+        make_document(world.sources["open"], f"rule {number}", text, Rule.of({EVERYONE}))
+    deliver()
+    monkeypatch.setattr(search, "KEPT", 3)
+    monkeypatch.setattr(search, "POOL", 4)
+    monkeypatch.setattr(search, "DOCUMENTS_KEPT", 0)
+    viewer = world.viewer("charlie")
+
+    def kept(question: str) -> list[int]:
+        found = {step.name: step.value for step in retrieve(question, (), viewer)}
+        return [len(one.candidates) for one in found["search"].found]
+
+    assert kept("How is travel paid?") == [3]
+    assert kept("How is travel paid, and who approves hotels?") == [2, 2]
