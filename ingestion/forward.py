@@ -229,9 +229,9 @@ def _graph(weights: Path, config: dict[str, object]) -> openvino.Model:
 
         A question is a few products with all of them, and each time they come out of memory: a fifth less time.
         """
-        matrix = np.asarray(held[name], dtype=np.float32)
-        shared = math.gcd(matrix.shape[1], SHARED)
-        rows = matrix.reshape(matrix.shape[0], -1, shared if shared >= FEWEST_SHARED else matrix.shape[1])
+        whole = np.asarray(held[name], dtype=np.float32)
+        shared = math.gcd(whole.shape[1], SHARED)
+        rows = whole.reshape(whole.shape[0], -1, shared if shared >= FEWEST_SHARED else whole.shape[1])
         lowest = rows.min(axis=2, keepdims=True, initial=0.0)
         highest = rows.max(axis=2, keepdims=True, initial=0.0)
         step = np.maximum((highest - lowest) / 255, 1e-12).astype(np.float32)
@@ -242,7 +242,7 @@ def _graph(weights: Path, config: dict[str, object]) -> openvino.Model:
             return op.convert(op.constant(values.astype(np.uint8)), np.float32)
 
         back = op.multiply(op.subtract(as_floats(kept), as_floats(zero)), op.constant(step))
-        return op.reshape(back, op.constant(np.array(matrix.shape)), False)
+        return op.reshape(back, op.constant(np.array(whole.shape)), False)
 
     # In bfloat16 they take half as much already, and the processor's own products want them so.
     matrix = constant if has_native_bf16() else in_bytes

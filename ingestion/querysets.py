@@ -150,12 +150,6 @@ class SourceQuerySet(models.QuerySet[Any]):  # Any: as above
         """Return sources that have not been removed."""
         return self.filter(removed_at__isnull=True)
 
-    def admitting(self, viewer: Viewer) -> "SourceQuerySet":
-        """Return the current sources whose own policy admits the viewer."""
-        from ingestion.models import AccessPolicy
-
-        return self.current().filter(policy__in=AccessPolicy.objects.admitting(viewer))
-
     def with_readable(self, policies: Collection[int] | Slot) -> "SourceQuerySet":
         """Return the current sources under these rules that hold a current document under them.
 
@@ -164,12 +158,7 @@ class SourceQuerySet(models.QuerySet[Any]):  # Any: as above
         """
         from ingestion.models import Document
 
-        documents = Document.objects.filter(
-            IsNull(_Read("current_version_id"), False),
-            IsNull(_Read("removed_at"), True),
-            Among("policy_id", policies),
-            source=OuterRef("pk"),
-        )
+        documents = Document.objects.under(policies).filter(source=OuterRef("pk"))
         return self.current().filter(Among("policy_id", policies), Exists(documents))
 
 
@@ -194,11 +183,14 @@ class DocumentQuerySet(models.QuerySet[Any]):  # Any: as above
 
     def among(self, policies: Collection[int] | Slot, sources: Collection[int] | Slot) -> "DocumentQuerySet":
         """Return the current documents under these rules and of these sources: those of a Reach."""
+        return self.under(policies).filter(Among("source_id", sources))
+
+    def under(self, policies: Collection[int] | Slot) -> "DocumentQuerySet":
+        """Return the documents on show whose own rule is one of these; nothing is said of their source's."""
         return self.filter(
             IsNull(_Read("current_version_id"), False),
             IsNull(_Read("removed_at"), True),
             Among("policy_id", policies),
-            Among("source_id", sources),
         )
 
     def called(self, keys: Collection[str] | Slot, *, without_brackets: bool) -> "DocumentQuerySet":

@@ -54,7 +54,7 @@ class Proximity:
         """
         if not self.all_pairs:
             return 0.0
-        held = {(left.stem, right.stem): None for left, right in pairwise(placed) if right.follows}
+        held = dict.fromkeys((left.stem, right.stem) for left, right in pairwise(placed) if right.follows)
         return sum(self.pairs.get(pair, 0.0) for pair in held) / self.all_pairs
 
     def within_one_window(self, placed: Sequence[Placed]) -> float:

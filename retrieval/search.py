@@ -115,7 +115,7 @@ def search(
     narrowed = [main._replace(documents=called)] if called else []
     hits = get_index().search_many([*asked, *narrowed], where, PER_RETRIEVER) if not where.is_empty else []
     hits = hits or [IndexHits() for _ in (*asked, *narrowed)]
-    kept = min(KEPT, POOL // len(first)) if first else KEPT
+    kept = min(KEPT, POOL // len(first))
     found = tuple(
         Found(sub_query, _first(fuse(own, method=fusion), kept))
         for sub_query, own in zip(first, hits, strict=False)

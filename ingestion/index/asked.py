@@ -39,28 +39,32 @@ class Way(NamedTuple):
     steps_over: bool
     exact: bool = False
 
+    def width(self, limit: int) -> int:
+        """Return how many to keep in hand when so many are asked for."""
+        return max(self.in_hand, 2 * limit)
+
+    def lost(self, found: int, limit: int) -> bool:
+        """Tell whether a walk past the rest found so little that it may have got lost, or that the share no longer holds."""
+        return not (self.steps_over or self.exact) and found < limit
+
 
 EXACT = Way(NARROW, steps_over=False, exact=True)
 STEPPING_OVER = Way(NARROW, steps_over=True)
 
 
-def way_for(share: float | None, chunks: int | None = None, *, is_narrowed: bool = False) -> Way:
-    """Return how to search for a viewer who may find about this share of so many chunks; None where it is not known.
+def way_for(where: IndexFilter, chunks: int | None = None) -> Way:
+    """Return how to search under a filter among so many chunks; None where that is not known.
 
-    Where the question is narrowed to documents the share says nothing.
+    Where the question is narrowed to documents, the viewer's share of everything says nothing.
     """
-    if is_narrowed or share is None:
+    share = where.share
+    if share is None or where.documents is not None:
         return STEPPING_OVER
     if share >= HALF:
         return Way(WIDE if share >= MOSTLY else WIDER, steps_over=False)
     if chunks is not None and share <= FEW and share * chunks <= MOST_COMPARED:
         return EXACT
     return STEPPING_OVER
-
-
-def is_thin(way: Way, found: int, limit: int) -> bool:
-    """Tell whether a walk past the rest found so little that it may have got lost, or that the share no longer holds."""
-    return not (way.steps_over or way.exact) and found < limit
 
 
 def of_document(document: int) -> qdrant_edge.Filter:
@@ -109,13 +113,12 @@ def _none() -> qdrant_edge.Filter:
     return edge.Filter(must=[edge.HasIdCondition(set())])
 
 
-def weigh(own: qdrant_edge.Filter, terms: Terms | None) -> Weigh:
+def weigh(corpus: IndexFilter, terms: Terms | None) -> Weigh:
     """Return how words are weighed by how rare they are among a viewer's own chunks: as counted, or as the engine counts."""
     import qdrant_edge as edge
 
-    if terms is None:
-        return lambda words: (words, edge.SearchParams(idf=edge.IdfParams(corpus=own)))
-    return lambda words: (with_rarity(words, terms), edge.SearchParams(idf=edge.IdfParams(corpus=_none())))
+    params = edge.SearchParams(idf=edge.IdfParams(corpus=corpus_of(corpus) if terms is None else _none()))
+    return lambda words: (words if terms is None else with_rarity(words, terms), params)
 
 
 def requests_for(
@@ -134,9 +137,9 @@ def requests_for(
         filter=where,
         with_payload=["document"],
         params=edge.SearchParams(
-            hnsw_ef=max(way.in_hand, 2 * limit),
+            hnsw_ef=way.width(limit),
             exact=way.exact,
-            acorn=edge.AcornSearchParams(enable=way.steps_over and not way.exact),
+            acorn=edge.AcornSearchParams(enable=way.steps_over),
         ),
     )
     words, params = weighed(keyword_query(query))

@@ -16,7 +16,6 @@ from ingestion.index.asked import (
     corpus_of,
     filter_of,
     hits_of,
-    is_thin,
     of_document,
     requests_for,
     scores_of,
@@ -125,10 +124,10 @@ class EdgeIndex:
         ways = []
         for query in queries:
             narrowed = where.narrowed(query.documents)
-            ways.append(way_for(where.share, chunks, is_narrowed=narrowed.documents is not None))
+            ways.append(way_for(narrowed, chunks))
             requests += requests_for(query, filter_of(narrowed), weighed, limit, ways[-1])
         found = [hits_of(points) for points in self._ask(requests)]
-        lost = [number for number, way in enumerate(ways) if is_thin(way, len(found[2 * number]), limit)]
+        lost = [number for number, way in enumerate(ways) if way.lost(len(found[2 * number]), limit)]
         if lost:
             again = [
                 requests_for(queries[number], filter_of(where), weighed, limit, STEPPING_OVER)[0]
@@ -210,12 +209,13 @@ class EdgeIndex:
                 self._terms.forget()
 
     def _weighed(self, corpus: IndexFilter) -> Weigh:
-        own = corpus_of(corpus)
-        return weigh(own, self._terms.under(corpus, lambda: self._counted(own)))
+        return weigh(corpus, self._terms.under(corpus, lambda: self._counted(corpus)))
 
-    def _counted(self, own: qdrant_edge.Filter) -> Terms:
+    def _counted(self, corpus: IndexFilter) -> Terms:
         """Count the terms of chunks, a page at a time."""
         import qdrant_edge as edge
+
+        own = corpus_of(corpus)
 
         def pages() -> Iterator[Sequence[int]]:
             after = None

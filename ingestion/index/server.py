@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ingestion.index.asked import EXACT, STEPPING_OVER, Way, is_thin, way_for
+from ingestion.index.asked import EXACT, STEPPING_OVER, Way, way_for
 from ingestion.index.edge import checked_vector, payload_of
 from ingestion.index.keywords import keyword_model, keyword_query
 from ingestion.index.shard import DENSE, KEYWORD
@@ -121,10 +121,10 @@ class ServerIndex:
         ways, pairs = [], []
         for query in queries:
             narrowed = where.narrowed(query.documents)
-            ways.append(way_for(where.share, is_narrowed=narrowed.documents is not None))
+            ways.append(way_for(narrowed))
             pairs.append(_requests(query, _filter(narrowed), corpus, limit, ways[-1]))
         found = self._ask(pairs)
-        lost = [n for n, way in enumerate(ways) if is_thin(way, len(found[n][0]), limit)]
+        lost = [n for n, way in enumerate(ways) if way.lost(len(found[n][0]), limit)]
         if lost:
             again = [
                 (_requests(queries[n], _filter(where), corpus, limit, STEPPING_OVER)[0], None) for n in lost
@@ -288,9 +288,9 @@ def _requests(
         limit=limit,
         with_payload=["document"],
         params=models.SearchParams(
-            hnsw_ef=max(way.in_hand, 2 * limit),
+            hnsw_ef=way.width(limit),
             exact=way.exact,
-            acorn=models.AcornSearchParams(enable=way.steps_over and not way.exact),
+            acorn=models.AcornSearchParams(enable=way.steps_over),
         ),
     )
     words = _sparse(keyword_query(query))

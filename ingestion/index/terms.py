@@ -36,7 +36,7 @@ class Terms:
     @classmethod
     def of(cls, chunks: Iterable[Sequence[int]]) -> Terms:
         """Count the terms of chunks, each given as its different terms."""
-        every, number = array("L"), 0
+        every, number = array("I"), 0
         for terms in chunks:
             every.extend(terms)
             number += 1

@@ -7,7 +7,7 @@ from ingestion.spellings import BEGINNINGS, american, other_spelling
 PAIRS = [
     ("behaviour", "behavior"), ("neighbours", "neighbors"), ("coloured", "colored"), ("tumour", "tumor"),
     ("organisation", "organization"), ("recognised", "recognized"), ("analyse", "analyze"), ("centre", "center"),
-    ("kilometres", "kilometers"), ("defence", "defense"), ("licence", "license"), ("catalogue", "catalog"),
+    ("kilometres", "kilometers"), ("centred", "centered"), ("defence", "defense"), ("licence", "license"), ("catalogue", "catalog"),
     ("travelled", "traveled"), ("cancelling", "canceling"), ("leukaemia", "leukemia"), ("oestrogen", "estrogen"),
     ("haemoglobin", "hemoglobin"), ("paediatric", "pediatric"), ("programmes", "programs"), ("judgement", "judgment"),
 ]  # fmt: skip
