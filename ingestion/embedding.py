@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,7 @@ import numpy as np
 from django.conf import settings
 
 from ingestion.chunking import Span
-from ingestion.forward import ForwardPass, Pieces, Use, Vectors, fits
+from ingestion.forward import ForwardPass, Pieces, Use, Vectors, engines, fits
 from ingestion.weights import BUNDLED_MODEL, EmbeddingUnavailable, model_folder
 
 log = logging.getLogger(__name__)
@@ -138,25 +139,21 @@ class Embedder:
     def _checked(self, made: Pass) -> Pass:
         if not isinstance(made, ForwardPass):
             return made
-        library = None
-        if str(self.model) == BUNDLED_MODEL:
-            expected = np.load(PROBED).astype(np.float32)
-        else:
-            library = _library(model_folder(self.model))
-            expected = _wholes(library, [PROBE])[0]
-        try:
-            alike = float(_wholes(made, [PROBE])[0] @ expected)
-            if alike >= ALIKE:
-                return made
-            problem = f"gives other vectors than the library (cosine {alike:.3f})"
-        except RuntimeError as error:
-            # What OpenVINO raises, for a processor it has no code for as for anything else.
-            problem = f"does not work ({error})"
-        log.error(
-            "The quick way through the embedding model %s %s on this machine, so the library is used: storing and "
-            "answering are slower.", self.model, problem,
-        )  # fmt: skip
-        return library or _library(model_folder(self.model))
+        folder = model_folder(self.model)
+        library = None if str(self.model) == BUNDLED_MODEL else _library(folder)
+        expected = _wholes(library, [PROBE])[0] if library else np.load(PROBED).astype(np.float32)
+        slower = engines()[engines().index(made.engine) + 1 :]
+        for way in chain([made], _quick_ways(folder, slower)):
+            try:
+                alike = float(_wholes(way, [PROBE])[0] @ expected)
+                if alike >= ALIKE:
+                    return way
+                problem = f"other vectors than the library (cosine {alike:.3f})"
+            except RuntimeError as error:
+                problem = str(error)
+            log.warning("The embedding model %s does not run on %s here: %s.", folder, way.engine, problem)
+        _tell_of_slowness(folder)
+        return library or _library(folder)
 
 
 class TextEmbedder(Protocol):
@@ -208,9 +205,27 @@ def _read(folder: Path) -> Pass:
     if not fits(folder):
         return _library(folder)
     try:
-        return ForwardPass(folder)
+        for way in _quick_ways(folder, engines()):
+            return way
     except (OSError, ValueError, KeyError) as error:
         raise EmbeddingUnavailable(f"The embedding model in {folder} cannot be loaded: {error}") from error
+    _tell_of_slowness(folder)
+    return _library(folder)
+
+
+def _quick_ways(folder: Path, names: Sequence[str]) -> Iterator[ForwardPass]:
+    for name in names:
+        try:
+            yield ForwardPass(folder, name)
+        except RuntimeError as error:
+            log.warning("The embedding model %s does not run on %s here: %s.", folder, name, error)
+
+
+def _tell_of_slowness(folder: Path) -> None:
+    log.error(
+        "There is no quick way through the embedding model %s on this machine, so the library is used: storing and "
+        "answering are slower.", folder,
+    )  # fmt: skip
 
 
 def _library(folder: Path) -> Pass:
