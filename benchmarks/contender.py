@@ -43,6 +43,7 @@ class Contender:
         from accounts.models import User
         from accounts.viewer import viewer_of
         from assistant.evaluation import ingest
+        from assistant.runner import warm
         from assistant.suites import Suite, SuiteDocument
         from ingestion.index import get_index
         from ingestion.models import Chunk, Document
@@ -54,6 +55,7 @@ class Contender:
         )
         ingest(Suite("Corpus", documents, (), {}), lambda line: print(line, file=sys.stderr, flush=True))
         get_index().optimize()
+        warm()  # as every process that answers does before its first question
         self._viewer = viewer_of(User.objects.get(email="everybody@suite.example"))
         self._ids = dict(Document.objects.values_list("pk", "external_id"))
         return {"chunks": Chunk.objects.count()}

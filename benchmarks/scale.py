@@ -9,7 +9,6 @@ smallest. A million chunks take about twenty minutes to build and 9 GB of disk.
 """
 
 import argparse
-import gc
 import json
 import os
 import subprocess
@@ -84,6 +83,7 @@ def measure(folder: Path, chunks: int, count: int, build_only: bool) -> Measured
     kinds: dict[str, list[float]] = defaultdict(list)
     total: list[float] = []
     if not build_only:
+        from assistant.runner import warm
         from retrieval.orchestrator import retrieve
 
         viewers = list(readers().items())
@@ -94,7 +94,7 @@ def measure(folder: Path, chunks: int, count: int, build_only: bool) -> Measured
             steps = list(retrieve(text, (), viewer))
             milliseconds = (time.perf_counter() - begun) * 1000
             if number == WARM_UP - 1:
-                gc.collect()
+                warm()  # as every process that answers does, to be through with what was loaded
             if number >= WARM_UP:
                 total.append(milliseconds)
                 searches = len(steps[0].value.sub_queries)

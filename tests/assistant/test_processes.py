@@ -1,5 +1,6 @@
 """Processes that answer: what they are given is done, and what kills one does not kill the others."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -18,6 +19,10 @@ from tests.ingestion.test_index_process import PATIENCE_SECONDS, eventually, is_
 def its_process(pause: float = 0.0) -> int:
     time.sleep(pause)
     return os.getpid()
+
+
+def looked_through() -> tuple[int, int]:
+    return gc.get_freeze_count(), len(gc.get_objects())
 
 
 def end_itself() -> None:
@@ -54,6 +59,10 @@ def two() -> Iterator[Processes]:
 
 @pytest.mark.slow
 class TestProcesses:
+    def test_what_was_loaded_before_is_not_looked_through_for_garbage(self, two: Processes) -> None:
+        kept, looked_through_again = two.submit(looked_through).result(PATIENCE_SECONDS)
+        assert kept > 5 * looked_through_again
+
     def test_what_comes_together_is_done_at_the_same_time_in_other_processes(self, two: Processes) -> None:
         futures = [two.submit(its_process, 0.5) for _ in range(2)]
         pids = {future.result(PATIENCE_SECONDS) for future in futures}
