@@ -3,7 +3,6 @@
 Nothing here may start a thread: a fork copies none, and would wait for them for ever.
 """
 
-import gc
 import logging
 import os
 
@@ -39,7 +38,4 @@ except EmbeddingUnavailable as error:
     # Said again, to the person who asks, by whoever uses it.
     logging.getLogger(__name__).error("%s", error)
 
-# What is loaded stays. The collector would go through it every fifty questions or so, and mark it, which takes memory of its
-# own in every process that shares it.
-gc.collect()
-gc.freeze()
+runner.keep_loaded()

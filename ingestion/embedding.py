@@ -205,10 +205,11 @@ def _read(folder: Path) -> Pass:
     if not fits(folder):
         return _library(folder)
     try:
-        for way in _quick_ways(folder, engines()):
-            return way
+        way = next(_quick_ways(folder, engines()), None)
     except (OSError, ValueError, KeyError) as error:
         raise EmbeddingUnavailable(f"The embedding model in {folder} cannot be loaded: {error}") from error
+    if way is not None:
+        return way
     _tell_of_slowness(folder)
     return _library(folder)
 

@@ -9,18 +9,22 @@ byte would otherwise be theirs and too coarse for all the others. Least cosine w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ingestion.forward import Vectors
+
 if TYPE_CHECKING:
     import onnxruntime
     from tokenizers import Tokenizer
 
-Vectors = npt.NDArray[np.float32]
 Channels = npt.NDArray[np.int64]
+Bytes = tuple[npt.NDArray[np.uint8], Vectors, npt.NDArray[np.uint8]]
+"""Rows in bytes, each row's step, and the byte that stands for nought: value = step × (byte − zero)."""
 
 APART = 16
 """Channels of a product that are kept in float32. 8: least cosine .9983, 32: .9989 and a tenth more time."""
@@ -55,7 +59,9 @@ class OnnxEngine:
     ) -> None:
         """Take BERT's weights by name. Raises RuntimeError where the engine cannot be used, KeyError for missing weights."""
         rows = [encoding.ids for encoding in tokenizer.encode_batch(list(TRIED))]
-        self._session = _session(_Graph(held, config, _largest(_Graph(held, config, None), rows)))
+        words = in_bytes(held["embeddings.word_embeddings.weight"])
+        apart = _largest(_Graph(held, config, words, None), rows)
+        self._session = _session(_Graph(held, config, words, apart))
 
     def word_vectors(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """Return the vectors of one text's word pieces, shape (1, pieces, dimensions); `rows` holds the ids of one text."""
@@ -74,16 +80,14 @@ def _largest(graph: _Graph, rows: Sequence[Sequence[int]]) -> dict[str, Channels
 
 
 def _run(session: onnxruntime.InferenceSession, ids: Sequence[int]) -> list[Vectors]:
-    try:
+    with _failures():
         return list(session.run(None, {"ids": np.array([ids], dtype=np.int64)}))
-    except Exception as error:  # its errors have no class of their own in common
-        raise RuntimeError(f"ONNX Runtime: {error}") from error
 
 
 def _session(graph: _Graph) -> onnxruntime.InferenceSession:
     # Releases from 1.29 on report their use to their makers unless they are told not to before they are loaded.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    try:
+    with _failures():
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -95,19 +99,30 @@ def _session(graph: _Graph) -> onnxruntime.InferenceSession:
             [onnxruntime.OrtValue.ortvalue_from_numpy(v) for v in graph.handed_over.values()],
         )
         return onnxruntime.InferenceSession(graph.written(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no class of their own in common
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turn the engine's errors into RuntimeError; they have no class of their own in common."""
+    try:
+        yield
+    except Exception as error:
         raise RuntimeError(f"ONNX Runtime: {error}") from error
 
 
 class _Graph:
     """BERT as ONNX: from `ids` (1, pieces) to word vectors (1, pieces, dimensions).
 
-    `apart` names for each product the channels to keep in float32. Without it there are none, and further outputs, in the
+    `words` are the vectors of word pieces in bytes. `apart` names for each product the channels to keep in float32. Without it there are none, and further outputs, in the
     order of `watched`, tell of each product how large every channel of what goes into it became.
     """
 
     def __init__(
-        self, held: Mapping[str, Vectors], config: Mapping[str, Any], apart: Mapping[str, Channels] | None
+        self,
+        held: Mapping[str, Vectors],
+        config: Mapping[str, Any],
+        words: Bytes,
+        apart: Mapping[str, Channels] | None,
     ) -> None:
         from onnx import helper, numpy_helper
 
@@ -120,7 +135,7 @@ class _Graph:
         self._outputs: list[str] = []
         self._epsilon = float(config["layer_norm_eps"])
         self._heads, self._size = int(config["num_attention_heads"]), int(config["hidden_size"])
-        x = self._embedded()
+        x = self._embedded(*words)
         for number in range(int(config["num_hidden_layers"])):
             x = self._layer(x, f"encoder.layer.{number}")
         self._outputs.insert(0, x)
@@ -137,8 +152,7 @@ class _Graph:
         written: bytes = made.make_model(graph, opset_imports=versions, ir_version=10).SerializeToString()
         return written
 
-    def _embedded(self) -> str:
-        kept, step, zero = in_bytes(self._held["embeddings.word_embeddings.weight"])
+    def _embedded(self, kept: npt.NDArray[np.uint8], step: Vectors, zero: npt.NDArray[np.uint8]) -> str:
         words, zeros, steps = (
             self._node("Gather", self._constant(of), "ids") for of in (kept, zero[:, None], step[:, None])
         )
@@ -226,8 +240,8 @@ class _Graph:
         return names
 
 
-def in_bytes(rows: Vectors) -> tuple[npt.NDArray[np.uint8], Vectors, npt.NDArray[np.uint8]]:
-    """Return rows in bytes, with each row's step and the byte that stands for nought: value = step × (byte − zero)."""
+def in_bytes(rows: Vectors) -> Bytes:
+    """Return rows in bytes, each between its own lowest and highest value and nought."""
     lowest, highest = rows.min(axis=1, initial=0.0), rows.max(axis=1, initial=0.0)
     step = np.maximum((highest - lowest) / 255, 1e-12).astype(np.float32)
     zero = np.rint(-lowest / step).clip(0, 255)

@@ -19,12 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.cores import cores, has_native_bf16
+from ingestion.forward import Vectors
 
 if TYPE_CHECKING:
     import openvino
     from openvino import Node
-
-Vectors = npt.NDArray[np.float32]
 
 WIDTH, SHORT, SHORT_WIDTH = 16, 64, 8
 """Texts are padded to a multiple of so many tokens, up to SHORT ones, as questions are, to one of SHORT_WIDTH: the engine keeps

@@ -264,6 +264,7 @@ def test_where_no_engine_runs_the_library_does(
     with caplog.at_level(logging.WARNING):
         vector = model.embed_query("Leave?")
     assert isinstance(model._pass(), LibraryPass)
+    assert "no code for this processor" in caplog.text
     assert "storing and answering are slower" in caplog.text
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
 
