@@ -23,6 +23,16 @@ def has_native_bf16() -> bool:
     return not _cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
+def has_amx() -> bool:
+    """Tell whether this CPU multiplies whole tiles of bfloat16 (AMX), several times as many numbers at once as otherwise."""
+    return "amx_bf16" in _cpu_flags()
+
+
+def has_vnni() -> bool:
+    """Tell whether this CPU multiplies bytes with a sign by bytes without, and adds four products up, at once (VNNI)."""
+    return not _cpu_flags().isdisjoint({"avx512_vnni", "avx_vnni"})
+
+
 def _cpu_flags() -> frozenset[str]:
     try:
         with Path("/proc/cpuinfo").open() as stream:

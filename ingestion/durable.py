@@ -15,8 +15,13 @@ def sync(path: Path) -> None:
 
 def write(path: Path, text: str) -> None:
     """Put a small file in place of another in one step that survives a crash."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put a file in place of another in one step that survives a crash."""
     beside = path.with_name(path.name + ".new")
-    beside.write_text(text)
+    beside.write_bytes(content)
     sync(beside)
     beside.rename(path)
     sync(path.parent)

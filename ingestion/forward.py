@@ -1,8 +1,8 @@
 """The packaged model's forward pass: BERT's word vectors, from the weights as they lie in the model's folder.
 
 Without sentence-transformers and torch, which take several times as long for a few words. Which engine does the work is
-the processor's: OpenVINO where it multiplies bfloat16, ONNX Runtime with weights in bytes where it does not
-(docs/decisions/0013 and 0017).
+the processor's: OpenVINO where it multiplies tiles of bfloat16 (AMX), ONNX Runtime with weights in bytes where it does not
+(docs/decisions/0013, 0017 and 0018).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.cores import cores, has_native_bf16
+from ingestion.cores import cores, has_amx
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -61,7 +61,7 @@ class Engine(Protocol):
 
 def engines() -> tuple[str, ...]:
     """Return the names of the engines, the quickest on this machine's processor first."""
-    return ("openvino", "onnxruntime") if has_native_bf16() else ("onnxruntime", "openvino")
+    return ("openvino", "onnxruntime") if has_amx() else ("onnxruntime", "openvino")
 
 
 class ForwardPass:

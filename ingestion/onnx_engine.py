@@ -1,9 +1,10 @@
-"""BERT on ONNX Runtime with products of bytes: for processors that do not multiply bfloat16.
+"""BERT on ONNX Runtime with products of bytes: for processors that do not multiply tiles of bfloat16.
 
 Weights are kept and multiplied in a byte each, what goes into a product is brought to bytes while it runs. A few channels
 are many times as large as the rest, always the same ones; they are multiplied in float32 beside it, since the steps of a
 byte would otherwise be theirs and too coarse for all the others. Least cosine with float32 over 200 questions: .9990 so,
-.985 without (docs/decisions/0017). Every text is a pass of its own, so its vector depends on no other.
+.985 without (docs/decisions/0017). Where the processor multiplies bytes with a sign by bytes without (VNNI), the weights
+have one: the same numbers in two thirds of the time (docs/decisions/0018). Every text is a pass of its own, so its vector depends on no other.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ingestion.cores import has_vnni
 from ingestion.forward import Vectors
 
 if TYPE_CHECKING:
@@ -201,6 +203,8 @@ class _Graph:
 
     def _product(self, x: str, weights: Vectors, bias: str) -> str:
         kept, step, zero = in_bytes(weights)
+        if has_vnni():
+            kept, zero = with_sign(kept), with_sign(zero)
         scale = self._constant(kept.T), self._constant(step), self._constant(zero)
         return self._node("DynamicQuantizeMatMul", x, *scale, bias, domain="com.microsoft")
 
@@ -247,3 +251,8 @@ def in_bytes(rows: Vectors) -> Bytes:
     zero = np.rint(-lowest / step).clip(0, 255)
     kept = np.rint(rows / step[:, None] + zero[:, None]).clip(0, 255)
     return kept.astype(np.uint8), step, zero.astype(np.uint8)
+
+
+def with_sign(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
+    """Return bytes less 128, as VNNI takes a product's second factor. Without VNNI the engine's sums of these overflow."""
+    return (values ^ 0x80).view(np.int8)

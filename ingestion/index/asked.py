@@ -5,8 +5,9 @@ Recall under a filter and the cost of the search are measured where the constant
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingestion.index.keywords import keyword_query, with_rarity
@@ -78,15 +79,20 @@ def filter_of(where: IndexFilter) -> qdrant_edge.Filter:
     """Return the condition that a chunk may be found."""
     import qdrant_edge as edge
 
-    must: list[qdrant_edge.ConditionType] = [
-        edge.FieldCondition("policy", match=edge.MatchAny(sorted(where.policies))),
-        edge.FieldCondition("source", match=edge.MatchAny(sorted(where.sources))),
-    ]
+    must: list[qdrant_edge.ConditionType] = [_one_of("policy", where.policies), _one_of("source", where.sources)]
     if not where.superseded:
-        must.append(edge.FieldCondition("superseded", match=edge.MatchValue(0)))
+        must.append(_one_of("superseded", (0,)))
     if where.documents is not None:
-        must.append(edge.FieldCondition("document", match=edge.MatchAny(sorted(where.documents))))
+        must.append(_one_of("document", where.documents))
     return edge.Filter(must=must)
+
+
+def _one_of(key: str, values: Collection[int]) -> qdrant_edge.FieldCondition:
+    """Return the condition that a number is among these. One alone is compared in two thirds of the time of a set of one."""
+    import qdrant_edge as edge
+
+    match = edge.MatchValue(*values) if len(values) == 1 else edge.MatchAny(sorted(values))
+    return edge.FieldCondition(key, match=match)
 
 
 def corpus_of(corpus: IndexFilter) -> qdrant_edge.Filter:
@@ -135,7 +141,7 @@ def requests_for(
         limit=limit,
         query=edge.Query.Nearest(query.vector.tolist(), using=DENSE),
         filter=where,
-        with_payload=["document"],
+        with_payload=False,
         params=edge.SearchParams(
             hnsw_ef=way.width(limit),
             exact=way.exact,
@@ -147,19 +153,33 @@ def requests_for(
         limit=limit,
         query=edge.Query.Nearest(words, using=KEYWORD),
         filter=where,
-        with_payload=["document"],
+        with_payload=False,
         params=params,
     )
     return [dense, keyword]
 
 
-def scores_of(dense: Sequence[IndexHit], keyword: Sequence[IndexHit]) -> Mapping[int, ChunkScores]:
+Points = list["qdrant_edge.ScoredPoint"]
+"""What the engine found for one request. Every point is one of ours: its id is a chunk's."""
+
+
+def scores_of(dense: Points, keyword: Points) -> Mapping[int, ChunkScores]:
     """Return both scores of each chunk by chunk; those without a word of the question have 0 for words."""
-    words = {hit.chunk: hit.score for hit in keyword}
-    return {hit.chunk: ChunkScores(hit.score, words.get(hit.chunk, 0.0)) for hit in dense}
+    words = {point.id: point.score for point in keyword}
+    return {point.id: ChunkScores(point.score, words.get(point.id, 0.0)) for point in dense}  # type: ignore[misc]
 
 
-def hits_of(points: Sequence[qdrant_edge.ScoredPoint]) -> tuple[IndexHit, ...]:
-    """Return what the engine found as hits."""
-    # Every point is one of ours: its id is a number and its payload holds the document's.
-    return tuple([IndexHit(point.id, point.payload["document"], point.score) for point in points])  # type: ignore[arg-type, index]
+def hits_of(found: Sequence[Points], documents_of: Callable[[list[int]], list[int]]) -> list[tuple[IndexHit, ...]]:
+    """Return what the engine found for each request as hits. What is gone by now, whose document is 0, is left out."""
+    chunks: list[int] = [point.id for points in found for point in points]  # type: ignore[misc]
+    documents = iter(documents_of(chunks))
+    return [
+        tuple(
+            [
+                IndexHit(point.id, document, point.score)  # type: ignore[arg-type]
+                for point, document in zip(points, islice(documents, len(points)), strict=True)
+                if document
+            ]
+        )
+        for points in found
+    ]

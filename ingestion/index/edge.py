@@ -22,6 +22,7 @@ from ingestion.index.asked import (
     way_for,
     weigh,
 )
+from ingestion.index.belonging import Belonging
 from ingestion.index.folder import hold
 from ingestion.index.keywords import keyword_model, weighing
 from ingestion.index.shard import DENSE, KEYWORD, Shard
@@ -66,6 +67,7 @@ class EdgeIndex:
         self._held = hold(folder)
         try:
             self._shard = Shard(folder, dimensions, model, weighing())
+            self._belonging = Belonging(folder)
         except BaseException:
             self._held.close()
             raise
@@ -74,6 +76,7 @@ class EdgeIndex:
         """Add chunks, or replace those already there. Raises ValueError for a vector of the wrong shape."""
         import qdrant_edge as edge
 
+        self._belonging.note((point.chunk, point.document) for point in points)
         for start in range(0, len(points), _BATCH):
             batch = [_point(point, self._dimensions) for point in points[start : start + _BATCH]]
             self._write(edge.UpdateOperation.upsert_points(batch), added=len(batch))
@@ -126,7 +129,7 @@ class EdgeIndex:
             narrowed = where.narrowed(query.documents)
             ways.append(way_for(narrowed, chunks))
             requests += requests_for(query, filter_of(narrowed), weighed, limit, ways[-1])
-        found = [hits_of(points) for points in self._ask(requests)]
+        found = self._ask(requests)
         lost = [number for number, way in enumerate(ways) if way.lost(len(found[2 * number]), limit)]
         if lost:
             again = [
@@ -134,8 +137,9 @@ class EdgeIndex:
                 for number in lost
             ]
             for number, points in zip(lost, self._ask(again), strict=True):
-                found[2 * number] = hits_of(points)
-        return [IndexHits(dense=found[at], keyword=found[at + 1]) for at in range(0, len(found), 2)]
+                found[2 * number] = points
+        hits = hits_of(found, self._documents_of)
+        return [IndexHits(dense=hits[at], keyword=hits[at + 1]) for at in range(0, len(hits), 2)]
 
     def scores(
         self, queries: Sequence[tuple[IndexQuery, Collection[int]]], where: IndexFilter
@@ -151,7 +155,7 @@ class EdgeIndex:
             admitted = filter_of(where.narrowed(query.documents))
             named = edge.Filter(must=[admitted, edge.HasIdCondition(set(chunks))])
             requests += requests_for(query, named, weighed, max(1, len(chunks)), EXACT)
-        found = [hits_of(points) for points in self._ask(requests)] if requests else []
+        found = self._ask(requests) if requests else []
         return [scores_of(found[at], found[at + 1]) for at in range(0, len(found), 2)]
 
     def entries(self) -> Iterator[IndexEntry]:
@@ -184,6 +188,7 @@ class EdgeIndex:
         """Build the search structures for what was added; searches go on meanwhile, writes wait."""
         with self._writing, self._engine():
             self._shard.optimize()
+            self._belonging.keep()
 
     def flush(self) -> None:
         """Return once everything written so far will survive a crash."""
@@ -198,6 +203,7 @@ class EdgeIndex:
             try:
                 with self._engine():
                     self._shard.close()
+                    self._belonging.keep()
             finally:
                 self._held.close()
 
@@ -232,6 +238,15 @@ class EdgeIndex:
                     return
 
         return Terms.of(pages())
+
+    def _documents_of(self, chunks: list[int]) -> list[int]:
+        """Return the document of each chunk; 0 for one that is gone."""
+        return self._belonging.of(chunks, self._documents_asked)
+
+    def _documents_asked(self, chunks: Sequence[int]) -> dict[int, int]:
+        with self._engine():
+            records = self._shard.engine.retrieve(list(chunks), with_payload=["document"], with_vector=False)
+        return {int(str(record.id)): int((record.payload or {}).get("document", 0)) for record in records}
 
     def _ask(self, requests: list[qdrant_edge.QueryRequest]) -> list[list[qdrant_edge.ScoredPoint]]:
         import qdrant_edge as edge

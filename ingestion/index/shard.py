@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingestion import durable
+from ingestion.index import belonging
 from ingestion.index.types import PAYLOAD_KEYS, IndexCorrupt, IndexUnavailable
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def current(folder: Path) -> Path:
 
 def remains(folder: Path) -> list[Path]:
     """Return everything that belongs to the index in a folder: files, and the engine's folders old and new."""
-    names = ("index.json", _CURRENT, _GRAPH)
+    names = ("index.json", _CURRENT, _GRAPH, belonging.FILE)
     return [*folder.glob(f"{_FIRST}*"), *(path for name in names if (path := folder / name).exists())]
 
 
@@ -163,7 +164,7 @@ def _create(folder: Path, settings: Mapping[str, object], dimensions: int) -> No
     import qdrant_edge as edge
 
     unfinished = folder / f"{_FIRST}.new"
-    for path in (unfinished, folder / _CURRENT, folder / _GRAPH):
+    for path in (unfinished, folder / _CURRENT, folder / _GRAPH, folder / belonging.FILE):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     config = edge.EdgeConfig(
         vectors={
@@ -177,7 +178,7 @@ def _create(folder: Path, settings: Mapping[str, object], dimensions: int) -> No
         # In kilobytes of vectors: below about 13,000 chunks, in all or after the filter, every vector is compared.
         hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=10_000, default_segment_number=1),
-        # The document's number is read for every hit; from cold storage that took longer than the search.
+        # What is read of it is read for a hundred chunks at a time; from cold storage that took longer than the search.
         payload_memory=edge.Memory.Cached,
     )
     try:

@@ -11,9 +11,10 @@ import pytest
 from ingestion import embedding
 from ingestion.chunking import Span
 from ingestion.embedding import Embedder, embedder
+from ingestion.cores import has_vnni
 from ingestion.forward import ForwardPass, batched, fits
 from ingestion.library import LibraryPass
-from ingestion.onnx_engine import in_bytes
+from ingestion.onnx_engine import in_bytes, with_sign
 from ingestion.weights import BUNDLED_SHA256, EmbeddingUnavailable, model_folder, verify_weights
 from tests.fresh import printed_by
 
@@ -38,7 +39,7 @@ ENGINES = pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 
 def choose(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have models read from here on run on this engine, whatever this machine's processor is."""
-    monkeypatch.setattr("ingestion.forward.has_native_bf16", lambda: engine == "openvino")
+    monkeypatch.setattr("ingestion.forward.has_amx", lambda: engine == "openvino")
 
 
 @ENGINES
@@ -48,7 +49,7 @@ def test_embedding_loads_no_torch_and_reports_to_nobody(engine: str) -> None:
         "import django; django.setup()\n"
         "import os, sys\n"
         "from ingestion import forward\n"
-        f"forward.has_native_bf16 = lambda: {engine == 'openvino'}\n"
+        f"forward.has_amx = lambda: {engine == 'openvino'}\n"
         "calls = []\n"
         "sys.addaudithook(lambda name, _: calls.append(name) if name in ('socket.connect', 'socket.getaddrinfo') else None)\n"
         "from ingestion.embedding import embedder\n"
@@ -69,7 +70,7 @@ def test_reading_the_model_starts_no_thread_and_a_forked_process_goes_on_with_it
         "import os\n"
         "import numpy\n"
         "from ingestion import forward\n"
-        "forward.has_native_bf16 = lambda: False\n"
+        "forward.has_amx = lambda: False\n"
         "from ingestion.embedding import PROBE, embedder\n"
         "threads = len(os.listdir('/proc/self/task'))\n"
         "here = embedder().embed_query(PROBE)\n"
@@ -100,6 +101,23 @@ def test_bytes_lie_within_half_a_step_of_what_they_stand_for() -> None:
     # Nought itself has a byte, which may move the others by half a step more.
     assert (np.abs(back - rows) <= step[:, None] * 1.01).all()
     assert (back[1] == 0.0).all()
+
+
+def test_bytes_with_a_sign_lie_as_far_from_their_nought_as_those_without() -> None:
+    every = np.arange(256, dtype=np.uint8)
+    signed = with_sign(every)
+    assert signed.dtype == np.int8
+    assert (signed.astype(int) - int(with_sign(every[37:38])[0]) == every.astype(int) - 37).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_vnni(), reason="Bytes with a sign are for processors with VNNI.")
+def test_weights_with_a_sign_give_the_vectors_of_those_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose("onnxruntime", monkeypatch)
+    signed = Embedder().embed_passages(TEXTS)
+    monkeypatch.setattr("ingestion.onnx_engine.has_vnni", lambda: False)
+    # The same whole numbers are added up; only what is in float32 beside them may be rounded in another order.
+    assert (signed * Embedder().embed_passages(TEXTS)).sum(axis=1) == pytest.approx(np.ones(4), abs=1e-5)
 
 
 def test_there_is_one_embedder_per_model_and_process() -> None:
