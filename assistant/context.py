@@ -14,10 +14,11 @@ from itertools import pairwise
 from accounts.viewer import Viewer
 from assistant.types import Context, ContextItem, LeftOut
 from ingestion.chunking import count_tokens
+from ingestion.words import stems_of, words_of
 from retrieval.gate import neighbours
 from retrieval.rank import UNSEEN
 from retrieval.types import Ranked
-from retrieval.words import rarity, stems_of, words_of
+from retrieval.words import rarity
 
 MOST_PASSAGES = 10
 BUDGET_TOKENS = 2_400

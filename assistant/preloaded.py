@@ -25,8 +25,8 @@ from assistant import pipeline, runner, writing  # noqa: E402, F401
 from assistant.answering import extractive  # noqa: E402, F401
 from ingestion.chunking import count_tokens, split_sentences  # noqa: E402
 from ingestion.embedding import embedder  # noqa: E402
+from ingestion.words import stem  # noqa: E402
 from retrieval import orchestrator  # noqa: E402, F401
-from retrieval.words import stem  # noqa: E402
 
 # What these read from files is read once.
 split_sentences("Loaded once. For all.")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.viewer import Viewer
 from assistant.models import Question
 from ingestion.models import Chunk, Document
-from retrieval.words import stems_of
+from ingestion.words import stems_of
 
 LOOKED_AT = 60  # documents, for the front page
 HEADINGS_EACH = 12

@@ -189,6 +189,7 @@ def _write_documents(corpus: "Corpus", first: int, where: list[tuple[int, int]])
     from ingestion.index import model_name
     from ingestion.models import Chunk, Document, DocumentVersion
     from ingestion.titles import title_key
+    from ingestion.words import packed_codes
 
     made = corpus.documents[first : first + len(where)]
     chunks = corpus.chunks_of(first, first + len(where))
@@ -225,7 +226,7 @@ def _write_documents(corpus: "Corpus", first: int, where: list[tuple[int, int]])
                     version=version, ordinal=number - begin, start=position, end=position + len(text), text=text,
                     headings=[chunks.headings[number]], digest=digest_of_bytes(text.encode()),
                     embedding=vectors[number].tobytes(), embedding_model=model,
-                    sentence_embeddings=chunks.sentences[number],
+                    sentence_embeddings=chunks.sentences[number], words=packed_codes(text),
                 )
             )  # fmt: skip
             position += len(text) + 2

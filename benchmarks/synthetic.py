@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from benchmarks.server import ROOT
 from ingestion.sentences import packed
-from retrieval.words import STOPWORDS
+from ingestion.words import STOPWORDS
 
 Vectors = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]

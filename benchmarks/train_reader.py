@@ -38,8 +38,8 @@ from assistant.answering.reader import (  # noqa: E402
 )
 from ingestion.chunking import chunk_text, split_sentences  # noqa: E402
 from ingestion.weights import model_folder  # noqa: E402
+from ingestion.words import stems_of  # noqa: E402
 from retrieval.metrics import area_under_curve  # noqa: E402
-from retrieval.words import stems_of  # noqa: E402
 
 KEPT_OUT = ("Warsaw", "Immune_system", "Scottish_Parliament")
 SEED = 7

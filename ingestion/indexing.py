@@ -23,6 +23,7 @@ from ingestion.index.types import IndexPoint, Vector
 from ingestion.models import Chunk
 from ingestion.sentences import EmbedsSentences, packed, spans_at_the_end_of
 from ingestion.showing import Upserted, show
+from ingestion.words import is_read, packed_codes
 
 log = logging.getLogger(__name__)
 
@@ -162,9 +163,16 @@ def _rows_of(chunk_ids: Sequence[int]) -> list[Chunk]:
 
 
 def points_of(chunk_ids: Sequence[int]) -> list[IndexPoint]:
-    """Return the index points of chunks under their documents' rules as they are now, embedding what is not yet."""
+    """Return the index points of chunks under their documents' rules as they are now, embedding what is not yet.
+
+    What is kept of their words is put right as well, where an earlier release kept none or read them otherwise.
+    """
     rows = _rows_of(chunk_ids)
     embed_missing(rows)
+    unread = [
+        (chunk.pk, (packed_codes(chunk.text),)) for chunk in rows if not is_read(bytes(chunk.words or b""))
+    ]
+    update_rows(Chunk, ["words"], unread)
     return [point_of(chunk) for chunk in rows]
 
 

@@ -230,6 +230,8 @@ class Chunk(models.Model):
     embedding_model = models.CharField(max_length=80, blank=True)
     # One row per sentence, int8 (ingestion/sentences.py): 384 bytes each. Empty where the model gives none.
     sentence_embeddings = models.BinaryField(null=True, blank=True)
+    # Four bytes a word (ingestion/words.py): what is ranked by words is not read from the text for every question.
+    words = models.BinaryField(null=True, blank=True)
     links = models.JSONField(
         default=list, help_text="names within the source of the documents that its words link to"
     )

@@ -16,6 +16,7 @@ from ingestion.listing import set_policy
 from ingestion.models import Chunk, Document, DocumentVersion, Source, SyncItem
 from ingestion.reading import Job, Read
 from ingestion.titles import short_title_key, title_key
+from ingestion.words import packed_codes
 
 Outcome = SyncItem.Outcome
 State = DocumentVersion.State
@@ -185,7 +186,7 @@ def create_version(document: Document, read: Read, *, is_new: bool = False) -> D
             Chunk(
                 version=version, ordinal=ordinal, start=span.start, end=span.end, page=span.page,
                 headings=list(span.headings), text=text, digest=digest, embedding=embedding,
-                embedding_model=model_name() if embedding else "", sentence_embeddings=sentences,
+                embedding_model=model_name() if embedding else "", sentence_embeddings=sentences, words=packed_codes(text),
                 links=linked_names(parsed.links, span.start, span.end, document.external_id),
             )
         )  # fmt: skip

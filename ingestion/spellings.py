@@ -18,7 +18,7 @@ _LL = (
 _ENDINGS = "(?=(?:s|ed|ing|al|ally|able|ably|ite|ites|ful|hood|hoods|ly|er|ers|less|ism|y)?$)"
 _IZE = "(e|es|ed|er|ers|ing|able|ation|ations|ational)$"
 
-_RULES = [
+RULES = [
     (rf"({_OUR})our{_ENDINGS}", r"\1or", rf"({_OUR})or{_ENDINGS}", r"\1our"),
     (rf"(\w{{3}})is{_IZE}", r"\1iz\2", rf"(\w{{3}})iz{_IZE}", r"\1is\2"),
     (r"(anal|paral|catal)ys(e|ed|es|er|ers|ing)$", r"\1yz\2", r"(anal|paral|catal)yz(e|ed|es|er|ers|ing)$", r"\1ys\2"),
@@ -44,8 +44,8 @@ BEGINNINGS = {
 }  # fmt: skip
 _AMERICAN = {american: british for british, american in BEGINNINGS.items()}
 
-_TO_AMERICAN = [(re.compile(old), new) for old, new, _, _ in _RULES]
-_TO_BRITISH = [(re.compile(old), new) for _, _, old, new in _RULES]
+_TO_AMERICAN = [(re.compile(old), new) for old, new, _, _ in RULES]
+_TO_BRITISH = [(re.compile(old), new) for _, _, old, new in RULES]
 _BRITISH_BEGINNING = re.compile("|".join(sorted(BEGINNINGS, key=len, reverse=True)))
 _AMERICAN_BEGINNING = re.compile("|".join(sorted(_AMERICAN, key=len, reverse=True)))
 

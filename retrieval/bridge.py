@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestion.index.types import IndexQuery
+from ingestion.words import content_words, words_of
 from retrieval.naming import called_by, linked_among, linked_from, mentions_in, titles_among
 from retrieval.search import SearchResults, begin_vectors, search_more, weighed
 from retrieval.second import second_searches
 from retrieval.types import Candidate, Plan, Ranked
-from retrieval.words import content_words, related, words_of
+from retrieval.words import related
 
 FROM_PASSAGES = 5
 MOST_DOCUMENTS = 40

@@ -8,8 +8,8 @@ back, whatever comes is searched.
 import re
 from collections.abc import Sequence
 
+from ingestion.words import content_words, words_of
 from retrieval.types import Turn
-from retrieval.words import content_words, words_of
 
 NOTHING_ASKED = (
     "What would you like to know? Ask for something your documents may state, such as “How many days of annual leave do I "

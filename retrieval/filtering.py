@@ -24,8 +24,8 @@ from ingestion.parsing.detect import MEDIA_TYPES
 from ingestion.prepared import Prepared, Slot
 from ingestion.querysets import DocumentQuerySet, SourceQuerySet
 from ingestion.titles import title_key
+from ingestion.words import content_words
 from retrieval.types import Filters
-from retrieval.words import content_words
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "pdf": ("pdf",),

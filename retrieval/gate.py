@@ -23,6 +23,7 @@ COLUMNS = (
     "version__document__policy_id", "version__document__policy__digest", "version__document__source__policy_id",
     "version__document__source__policy__digest", "version__document__source__name",
     "version__document__source__authority", "version__document__source_id", "links", "sentence_embeddings",
+    "words",
 )  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, P
             grant=grants[both],
             authority=row["version__document__source__authority"],
             source=row["version__document__source_id"], links=tuple(row["links"]),
-            sentence_embeddings=bytes(row["sentence_embeddings"] or b""),
+            sentence_embeddings=bytes(row["sentence_embeddings"] or b""), words=bytes(row["words"] or b""),
         )  # fmt: skip
     return passages
 

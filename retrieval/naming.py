@@ -10,8 +10,8 @@ from ingestion.links import spelled_out
 from ingestion.models import Document
 from ingestion.prepared import Prepared, Slot
 from ingestion.querysets import AnyOfTexts, DocumentQuerySet
+from ingestion.words import STOPWORDS
 from retrieval.types import Passage
-from retrieval.words import STOPWORDS
 
 LONGEST_TITLE = 9  # words
 AROUND = 6  # words before and after a mention that tell what it is mentioned for

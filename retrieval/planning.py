@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from ingestion.words import STOPWORDS, content_words, stem, words_of
 from retrieval.clarifying import filled_in
 from retrieval.types import Plan, SubQuery, Turn
-from retrieval.words import STOPWORDS, content_words, stem, words_of
 
 MAX_SUB_QUERIES = 4
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from retrieval.words import STOPWORDS, stem, words_of
+import numpy as np
+
+from ingestion.words import NO_CONTENT, Codes, code_of
 
 WINDOW = 20  # words: about one sentence
 
@@ -18,16 +20,26 @@ class Placed(NamedTuple):
     follows: bool
 
 
-def placed_in(text: str, stems: Set[str]) -> list[Placed]:
-    """Return the content words of a text whose stems are among those of a question, in order."""
-    words = words_of(text)
-    placed: list[Placed] = []
-    before = -1
-    for place, found in enumerate(map(stem, words)):
-        if found in stems and words[place] not in STOPWORDS:
-            follows = before >= 0 and STOPWORDS.issuperset(words[before + 1 : place])
-            placed.append(Placed(place, found, follows))
-            before = place
+def placed_in(texts: Sequence[Codes], stems: Set[str]) -> list[list[Placed]]:
+    """Return for each text, given as its words' numbers, those words whose stems are among a question's, in order."""
+    placed: list[list[Placed]] = [[] for _ in texts]
+    stem_of = {code_of(stem): stem for stem in stems}
+    if not texts or not stem_of:
+        return placed
+    words = np.concatenate(texts)
+    found = np.flatnonzero(np.isin(words, np.array(list(stem_of), dtype=np.uint32)))
+    ends = np.cumsum([len(text) for text in texts])
+    of = np.searchsorted(ends, found, side="right")
+    begins = ends - [len(text) for text in texts]
+    # A word follows the one found before it in the same text when it is the next that carries content.
+    content = np.cumsum(words != NO_CONTENT)[found]
+    follows = np.zeros(len(found), dtype=bool)
+    follows[1:] = (np.diff(content) == 1) & (np.diff(of) == 0)
+    rows = zip(
+        of.tolist(), (found - begins[of]).tolist(), words[found].tolist(), follows.tolist(), strict=True
+    )
+    for text, place, code, is_next in rows:
+        placed[text].append(Placed(place, stem_of[code], is_next))
     return placed
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 from ingestion.index.types import Vector
 from ingestion.sentences import best_cosines
+from ingestion.words import stems_of, unpacked_codes
 from retrieval.bridge import Bridged
 from retrieval.proximity import Placed, Proximity, placed_in
 from retrieval.search import SearchResults
 from retrieval.types import Candidate, Passage, Plan, Ranked
-from retrieval.words import coverage, rarity, stems_of
+from retrieval.words import coverage, rarity
 
 # Weights of the features; each feature lies in [0, 1] unless said otherwise. Flat around these values on every suite
 # (docs/retrieval.md).
@@ -43,10 +45,15 @@ class _Read:
     title: frozenset[str]
 
     @classmethod
-    def of(cls, passage: Passage, stems: frozenset[str]) -> "_Read":
-        title = frozenset(stems_of(passage.title))
-        headings = stems_of(" ".join(passage.headings)) if passage.headings else ()
-        return cls(placed_in(passage.text, stems), stems.intersection(title.union(headings)), title)
+    def of(cls, passages: Sequence[Passage], stems: frozenset[str]) -> "dict[int, _Read]":
+        """Return what is read of passages, by chunk."""
+        placed = placed_in([unpacked_codes(passage.words, passage.text) for passage in passages], stems)
+        read = {}
+        for passage, own in zip(passages, placed, strict=True):
+            title = _title_stems(passage.title)
+            above = title.union(*map(_title_stems, passage.headings))
+            read[passage.chunk] = cls(own, stems.intersection(above), title)
+        return read
 
     @property
     def stems(self) -> frozenset[str]:
@@ -85,7 +92,7 @@ class Scorer:
     def of(
         cls,
         plan: Plan,
-        passages: Iterable[Passage],
+        passages: Sequence[Passage],
         weights: Mapping[str, float],
         today: date,
         nearness: "Nearness | None" = None,
@@ -93,20 +100,24 @@ class Scorer:
         """Return the scorer for a plan; stems are weighed over these passages, the viewer's own."""
         asked = stems_of(plan.standalone)
         stems = frozenset(asked)
-        read = {passage.chunk: _Read.of(passage, stems) for passage in passages}
+        read = _Read.of(passages, stems)
         telling = rarity(text.title.intersection(stems) for text in read.values())
         rare = rarity(text.stems for text in read.values())
         proximity = Proximity.of(asked, rare, UNSEEN)
         return cls(stems, read, rare, telling, proximity, weights, today, nearness)
+
+    def reading(self, passages: Sequence[Passage]) -> "Scorer":
+        """Return the scorer for these passages as well; how rare each word is stays what it was among the first."""
+        return replace(self, read={**self.read, **_Read.of(passages, self.stems)}) if passages else self
 
     def features(
         self, passage: Passage, fused: float, nearest: float | None, *, is_named: bool
     ) -> dict[str, float]:
         """Return what a passage's own words, source and date are worth for the question.
 
-        `nearest` is its own of `nearest_of`; a passage without counts as if its sentences were as near as it is itself.
+        The passage is one of those the scorer is for, `nearest` its own of `nearest_of`; a passage without counts as if its sentences were as near as it is itself.
         """
-        text = self.read.get(passage.chunk) or _Read.of(passage, self.stems)
+        text = self.read[passage.chunk]
         features = {
             "fused": fused,
             "sentence": fused if nearest is None else nearest,
@@ -168,6 +179,7 @@ def final_ranking(
     fused = {candidate.chunk: candidate.fused for candidate in bridged.candidates}
     ranked = {item.passage.chunk: item for item in first}
     new = [passage for passage in passages if passage.chunk not in ranked]
+    scorer = scorer.reading(new)
     for passage, nearest in zip(new, scorer.nearest_of(new), strict=True):
         features = scorer.features(passage, fused.get(passage.chunk, 0.0), nearest, is_named=False)
         ranked[passage.chunk] = Ranked(passage, scorer.score(features), (), None, features)
@@ -203,13 +215,19 @@ def with_more(
 ) -> tuple[Ranked, ...]:
     """Return the ranking with further permitted passages put where their own words place them."""
     fused = {candidate.chunk: candidate for candidate in candidates}
-    added = []
+    added, scorer = [], scorer.reading(passages)
     for passage, nearest in zip(passages, scorer.nearest_of(passages), strict=True):
         candidate = fused[passage.chunk]
         features = scorer.features(passage, candidate.fused, nearest, is_named=False)
         via = "a search for what the others lack"
         added.append(Ranked(passage, scorer.score(features), (), candidate, features, via))
     return _sorted([*ranked, *added]) if added else tuple(ranked)
+
+
+@lru_cache(maxsize=4_096)
+def _title_stems(text: str) -> frozenset[str]:
+    """Return the stems of a title or a heading; the chunks of a document share them."""
+    return frozenset(stems_of(text))
 
 
 def best_chunks(candidates: Sequence[Candidate]) -> dict[int, int]:

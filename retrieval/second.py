@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestion.chunking import split_sentences
+from ingestion.words import STOPWORDS, content_words, stem, stems_of
 from retrieval.types import Passage, Plan, Ranked
-from retrieval.words import STOPWORDS, content_words, stem, stems_of
 
 SOURCES = 2  # passages that a later sub-query is asked from
 MOST_SEARCHES = 4

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from retrieval.words import STOPWORDS, stem, words_of
+from ingestion.words import STOPWORDS, stem, words_of
 
 SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|$)", re.DOTALL)
 NAME = re.compile(r"[^\W\d_][\w’'-]*")

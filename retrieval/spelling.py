@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ingestion.chunking import word_pieces
+from ingestion.words import STOPWORDS, stem, words_of
 from retrieval.types import Passage, Plan
-from retrieval.words import STOPWORDS, stem, words_of
 
 WORD = re.compile(r"(?<![\w-])[^\W\d_]{5,}(?![\w-])")
 """What may be misspelled: five letters or more. What holds a number or a hyphen says what it says."""

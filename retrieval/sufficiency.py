@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestion.index.types import IndexQuery
+from ingestion.words import content_words
 from retrieval.search import SearchResults, search_more, weighed
 from retrieval.specifics import missing_from, specifics_of
 from retrieval.types import Candidate, Plan, Ranked
-from retrieval.words import content_words
 
 EVIDENCE = 10
 """Passages that an answer would be made from."""

@@ -114,6 +114,7 @@ class Passage:
     source: int = 0
     links: tuple[str, ...] = ()  # names within the source that its words link to
     sentence_embeddings: bytes = field(default=b"", repr=False)  # see ingestion/sentences.py
+    words: bytes = field(default=b"", repr=False)  # see ingestion/words.py
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from retrieval.words import STOPWORDS, words_of
+from ingestion.words import STOPWORDS, words_of
 
 Kind = Literal["time", "amount", "person", "place", "yes_no", "reason", "any"]
 

@@ -13,8 +13,8 @@ from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, sen
 from assistant.answering.stated import Verdict, judge, unsaid
 from assistant.answering.vectors import vectors_of
 from assistant.types import Claim, Considered, Context, Draft, Quote, Refusal, Support
+from ingestion.words import stems_of
 from retrieval.types import Plan, Ranked
-from retrieval.words import stems_of
 
 MOST_CLAIMS = 5
 EACH = 3

@@ -14,7 +14,8 @@ import numpy as np
 from assistant.answering.expected import Kind, holds, kind_of
 from assistant.answering.sentences import Sentence
 from ingestion.embedding import TokenVectors
-from retrieval.words import coverage, stems_of
+from ingestion.words import stems_of
+from retrieval.words import coverage
 
 Embed = Callable[[Sequence[str]], Sequence[TokenVectors]]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from ingestion.chunking import split_sentences
+from ingestion.words import stems_of
 from retrieval.types import Passage, Ranked
-from retrieval.words import stems_of
 
 # A sentence that starts so leans on the one before it.
 LEANS_BACK = re.compile(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from assistant.answering.expected import kind_of
 from assistant.answering.scoring import Scored, odds_of
+from ingestion.words import content_words, stem
 from retrieval.specifics import DENYING, missing_from, specifics_of
-from retrieval.words import content_words, stem
 
 # What also says no in a text: it answers a question that asks for what is not.
 NEGATIVE = re.compile(

@@ -13,9 +13,9 @@ from pydantic import model_validator
 
 from assistant.llm.connection import Connection, ModelFailed, Reply
 from assistant.prompts import prompt
+from ingestion.words import content_words, stems_of
 from retrieval.planning import MAX_SUB_QUERIES, RulePlanner
 from retrieval.types import Plan, SubQuery, Turn
-from retrieval.words import content_words, stems_of
 
 log = logging.getLogger(__name__)
 

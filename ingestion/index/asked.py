@@ -79,7 +79,10 @@ def filter_of(where: IndexFilter) -> qdrant_edge.Filter:
     """Return the condition that a chunk may be found."""
     import qdrant_edge as edge
 
-    must: list[qdrant_edge.ConditionType] = [_one_of("policy", where.policies), _one_of("source", where.sources)]
+    must: list[qdrant_edge.ConditionType] = [
+        _one_of("policy", where.policies),
+        _one_of("source", where.sources),
+    ]
     if not where.superseded:
         must.append(_one_of("superseded", (0,)))
     if where.documents is not None:
@@ -169,7 +172,9 @@ def scores_of(dense: Points, keyword: Points) -> Mapping[int, ChunkScores]:
     return {point.id: ChunkScores(point.score, words.get(point.id, 0.0)) for point in dense}  # type: ignore[misc]
 
 
-def hits_of(found: Sequence[Points], documents_of: Callable[[list[int]], list[int]]) -> list[tuple[IndexHit, ...]]:
+def hits_of(
+    found: Sequence[Points], documents_of: Callable[[list[int]], list[int]]
+) -> list[tuple[IndexHit, ...]]:
     """Return what the engine found for each request as hits. What is gone by now, whose document is 0, is left out."""
     chunks: list[int] = [point.id for points in found for point in points]  # type: ignore[misc]
     documents = iter(documents_of(chunks))

@@ -13,11 +13,11 @@ from assistant.context import build_context
 from assistant.types import Draft
 from ingestion.access import Rule
 from ingestion.models import Chunk
+from ingestion.words import stems_of
 from retrieval.gate import pass_gate
 from retrieval.planning import RulePlanner
 from retrieval.specifics import specifics_of
 from retrieval.types import Ranked
-from retrieval.words import stems_of
 from tests.assistant.asking import index_of_its_own
 from tests.factories import make_document
 from tests.world import World

@@ -17,9 +17,9 @@ from assistant.llm.planning import (
     bounded,
 )
 from assistant.prompts import prompt
+from ingestion.words import content_words
 from retrieval.planning import MAX_SUB_QUERIES, RulePlanner
 from retrieval.types import Plan, Turn
-from retrieval.words import content_words
 from tests.assistant.model_server import (
     ModelServer,
     Reply,

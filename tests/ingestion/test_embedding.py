@@ -10,8 +10,8 @@ import pytest
 
 from ingestion import embedding
 from ingestion.chunking import Span
-from ingestion.embedding import Embedder, embedder
 from ingestion.cores import has_vnni
+from ingestion.embedding import Embedder, embedder
 from ingestion.forward import ForwardPass, batched, fits
 from ingestion.library import LibraryPass
 from ingestion.onnx_engine import in_bytes, with_sign
@@ -240,7 +240,8 @@ def test_a_quick_way_that_gives_other_vectors_is_not_used(
         vector = model.embed_query("Leave?")
     assert isinstance(model._pass(), LibraryPass)
     assert "storing and answering are slower" in caplog.text
-    assert float(vector @ expected) == pytest.approx(1.0, abs=1e-3)
+    # Bytes on one side and bfloat16 on the other, where the processor has both.
+    assert float(vector @ expected) == pytest.approx(1.0, abs=2e-3)
 
 
 def refuses(*_: object, **__: object) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ingestion.sentences import packed
+from ingestion.words import packed_codes
 from retrieval.rank import HALF_LIFE_DAYS, WEIGHTS, Nearness, Scorer
 from retrieval.types import Grant, Passage, Plan, SubQuery
 
@@ -37,6 +38,12 @@ def test_words_that_stand_together_as_in_the_question_lift_a_passage() -> None:
         "Travel is booked early. " + "Something else is said here at length. " * 5 + "An allowance."
     )
     assert score("travel allowance", near) > score("travel allowance", far)
+
+
+def test_words_that_were_kept_with_a_passage_count_as_those_read_from_its_text() -> None:
+    text = "The travel allowance is paid monthly, and the hotel on arrival."
+    kept = passage(text, words=packed_codes(text))
+    assert score("travel allowance hotel", kept) == score("travel allowance hotel", passage(text)) > 0.5
 
 
 @pytest.mark.parametrize(("authority", "lifts"), [(1, 1), (0, 0), (-1, -1)])

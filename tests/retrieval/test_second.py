@@ -1,7 +1,7 @@
 """Second searches: what they are embedded by."""
 
+from ingestion.words import STOPWORDS
 from retrieval.second import MOST_WORDS, Second
-from retrieval.words import STOPWORDS
 
 
 def test_a_second_search_is_embedded_by_its_first_words_that_carry_content() -> None:
