@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ingestion.index.types import IndexQuery
 from ingestion.words import content_words, words_of
 from retrieval.naming import called_by, linked_among, linked_from, mentions_in, titles_among
-from retrieval.search import SearchResults, begin_vectors, search_more, weighed
+from retrieval.search import SearchResults, query_vectors, search_more, weighed
 from retrieval.second import second_searches
 from retrieval.types import Candidate, Plan, Ranked
 from retrieval.words import related
@@ -77,15 +77,14 @@ def find_bridges(
 ) -> Bridged:
     """Return what the first ranking's best passages lead to. One SQL lookup and one round trip to the index."""
     searches = second_searches(plan, first) if second_search else ()
-    vectors = begin_vectors([search.gist for search in searches]) if searches else None
     bridges = _bridges(plan, first[:FROM_PASSAGES], results) if titles else ()
     documents = frozenset(bridge.document for bridge in bridges)
     asked = []
     if documents:
         asked.append((results.asked._replace(documents=documents), CHUNKS_PER_DOCUMENT * len(documents)))
-    if vectors is not None:
-        for search, vector in zip(searches, vectors.result(), strict=True):
-            asked.append((IndexQuery(vector, search.text), PER_SECOND_SEARCH))
+    vectors = query_vectors([search.gist for search in searches])
+    for search, vector in zip(searches, vectors, strict=True):
+        asked.append((IndexQuery(vector, search.text), PER_SECOND_SEARCH))
     found = search_more(asked, results)
     within = found.pop(0) if documents else ()
     return Bridged(

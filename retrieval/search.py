@@ -1,10 +1,8 @@
 """Search: a plan's sub-queries under the viewer's filter, dense and BM25 in one round trip. Ids and scores, no text."""
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +96,6 @@ def search(
     """
     first = [sub_query for sub_query in plan.sub_queries if not sub_query.after]
     texts = [sub_query.text for sub_query in first]
-    vectors = begin_vectors([*texts, *plan.background])
     reach = reach_of(viewer)
     sample = sample_for(viewer, reach, superseded=plan.wants_superseded)
     where = IndexFilter(
@@ -109,7 +106,7 @@ def search(
         mentions = mentions_in(plan.standalone)
         titles = titles_among(mentions.places.keys(), reach, superseded=plan.wants_superseded)
         named = called_by(mentions, titles)
-    asked = _queries(texts, vectors.result(), plan)
+    asked = _queries(texts, query_vectors([*texts, *plan.background]), plan)
     main = next((query for query in asked if query.text == plan.standalone), asked[0])
     called = frozenset(document.document for document in named)
     narrowed = [main._replace(documents=called)] if called else []
@@ -166,14 +163,6 @@ def weighed(candidates: Iterable[Candidate], results: SearchResults) -> tuple[Ca
     return fuse(IndexHits(dense), exact=scores, best=results.best)
 
 
-def begin_vectors(texts: Sequence[str]) -> "Future[list[Vector]]":
-    """Begin to embed questions; meanwhile the caller may ask the database, which leaves the processor mostly to it.
-
-    The future raises ingestion.weights.EmbeddingUnavailable when there is no model.
-    """
-    return _embedding.submit(query_vectors, texts)
-
-
 def _queries(texts: Sequence[str], vectors: Sequence[Vector], plan: Plan) -> list[IndexQuery]:
     """Return the questions to the index for a plan's searches, with what the conversation was about weighed in."""
     own, around = vectors[: len(texts)], vectors[len(texts) :]
@@ -187,16 +176,6 @@ def _queries(texts: Sequence[str], vectors: Sequence[Vector], plan: Plan) -> lis
     return found
 
 
-def _begin_anew() -> None:
-    """Have threads of this process's own: a forked process inherits the pool without its threads."""
-    global _embedding
-    _embedding = ThreadPoolExecutor(4, thread_name_prefix="embed-question")
-
-
-_embedding: ThreadPoolExecutor
-_begin_anew()
-os.register_at_fork(after_in_child=_begin_anew)
-
 _kept: OrderedDict[tuple[str, str], Vector] = OrderedDict()
 _lock = threading.Lock()
 MOST_VECTORS = 512
@@ -205,7 +184,9 @@ MOST_VECTORS = 512
 def query_vectors(texts: Sequence[str]) -> list[Vector]:
     """Return questions' vectors, those that are new from one pass through the model.
 
-    Kept for a while: a follow-up asks again for the words of the question before it.
+    Kept for a while: a follow-up asks again for the words of the question before it. In the thread that asks: another one
+    beside the database gains a question nothing, and costs four people an eighth of their answers (docs/decisions/0018).
+    Raises ingestion.weights.EmbeddingUnavailable when there is no model.
     """
     model = settings.EMBEDDING_MODEL
     with _lock:

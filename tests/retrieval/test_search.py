@@ -1,6 +1,4 @@
-"""Questions are embedded while the database is asked, in every process."""
-
-import multiprocessing
+"""Questions' vectors, and how much of what several searches find is kept."""
 
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ from ingestion.access import Rule
 from ingestion.weights import EmbeddingUnavailable
 from retrieval import search
 from retrieval.orchestrator import retrieve
-from retrieval.search import begin_vectors, forget_vectors
+from retrieval.search import forget_vectors, query_vectors
 from tests.assistant.asking import deliver, index_of_its_own
 from tests.factories import make_document
 from tests.world import make_world
@@ -19,32 +17,18 @@ from tests.world import make_world
 __all__ = ["index_of_its_own"]
 
 
-def _embed_here() -> None:
-    assert len(begin_vectors(["Asked in a forked process"]).result(timeout=20)) == 1
-
-
-def test_a_forked_process_embeds_questions_with_threads_of_its_own(settings: Settings) -> None:
-    settings.EMBEDDING_MODEL = "tests.fakes:HashingEmbedder"
-    forget_vectors()
-    begin_vectors(["Asked before"]).result(timeout=20)
-    process = multiprocessing.get_context("fork").Process(target=_embed_here)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
-
-
 def test_vectors_come_in_the_order_of_the_questions_and_are_made_once(settings: Settings) -> None:
     settings.EMBEDDING_MODEL = "tests.fakes:HashingEmbedder"
     forget_vectors()
-    first, second, again = begin_vectors(["One?", "Two?", "One?"]).result(timeout=20)
+    first, second, again = query_vectors(["One?", "Two?", "One?"])
     assert np.array_equal(first, again)
     assert not np.array_equal(first, second)
 
 
-def test_a_model_that_is_missing_is_told_where_the_vectors_are_waited_for(settings: Settings) -> None:
+def test_a_model_that_is_missing_is_told(settings: Settings) -> None:
     settings.EMBEDDING_MODEL = "no.such.module:Model"
     with pytest.raises(EmbeddingUnavailable, match="there is no Model"):
-        begin_vectors(["Anything?"]).result(timeout=20)
+        query_vectors(["Anything?"])
 
 
 def test_several_searches_of_a_question_share_the_room_for_what_is_kept(
