@@ -36,9 +36,8 @@ class Prepared:
     def rows(self, **given: Given) -> list[Sequence[Any]]:  # Any: column values
         """Return the rows, converted as Django converts them. Raises KeyError for a slot that nothing is given for."""
         sql, parameters, converters = self._known.get(connection.vendor) or self._prepare()
-        bound = [
-            as_parameter(given[p.name], connection.vendor) if isinstance(p, Slot) else p for p in parameters
-        ]
+        ready = {name: as_parameter(values, connection.vendor) for name, values in given.items()}
+        bound = [ready[p.name] if isinstance(p, Slot) else p for p in parameters]
         with connection.cursor() as cursor:
             cursor.execute(sql, bound)
             rows: list[Sequence[Any]] = cursor.fetchall()  # Any: as above

@@ -99,7 +99,7 @@ def find_bridges(
 
 def _bridges(plan: Plan, first: Sequence[Ranked], results: SearchResults) -> tuple[Bridge, ...]:
     mentions = [mentions_in(ranked.passage.text) for ranked in first]
-    keys = {key for found in mentions for key in found.places}
+    keys = {key for found in mentions for key in found.keys}
     titles = titles_among(keys, results.reach, superseded=plan.wants_superseded)
     linked = linked_among(
         [ranked.passage for ranked in first], results.reach, superseded=plan.wants_superseded

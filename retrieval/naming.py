@@ -1,9 +1,11 @@
 """Which documents a text calls by their title, or links to: indexed lookups among what the viewer reaches."""
 
 import re
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet, Value
 
 from ingestion.access import Reach
 from ingestion.links import spelled_out
@@ -28,10 +30,24 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """Every run of words of a text that could be a title: by key, the places where it stands. Words are in lower case."""
+    """Every run of words of a text that could be a title, by its key; and its lines, with where in each one may begin.
 
+    Words are in lower case.
+    """
+
+    keys: Set[str]
     lines: Sequence[Sequence[str]]
-    places: Mapping[str, Sequence[Place]]
+    begins: Sequence[Sequence[int]]
+
+    def places(self, key: str) -> list[Place]:
+        """Return where a key stands. Few are asked for of the hundreds that a text has, so none are kept."""
+        words = key.split(" ")
+        return [
+            (number, start, start + len(words))
+            for number, (line, begins) in enumerate(zip(self.lines, self.begins, strict=True))
+            for start in begins
+            if line[start : start + len(words)] == words
+        ]
 
     def around(self, place: Place) -> tuple[str, ...]:
         """Return the words on both sides of a place, which tell what is mentioned there for."""
@@ -63,27 +79,29 @@ def mentions_in(text: str) -> Mentions:
     and names are written so. The question is often typed in lower case, so short texts are taken whole.
     """
     relaxed = len(text) < 200 and text == text.lower()
+    keys: set[str] = set()
     lines: list[list[str]] = []
-    places: dict[str, list[Place]] = {}
+    begins: list[list[int]] = []
     for line in LINE.split(text):
         words = WORD.findall(line)
         if not words:
             continue
-        number, lower = len(lines), [word.lower() for word in words]
-        lines.append(lower)
-        for start, word in enumerate(words):
-            first = word[0]
-            if not (relaxed or first.isupper() or first.isdigit()):
-                continue
+        lower = [word.lower() for word in words]
+        starts = [
+            start for start, word in enumerate(words) if relaxed or word[0].isupper() or word[0].isdigit()
+        ]
+        for start in starts:
             key = lower[start]
             # No title ends on "of" or "the", and one word alone must be worth a title.
             if len(key) > 2 and key not in STOPWORDS:
-                places.setdefault(key[:300], []).append((number, start, start + 1))
-            for end, last in enumerate(lower[start + 1 : start + LONGEST_TITLE], start + 2):
+                keys.add(key)
+            for last in lower[start + 1 : start + LONGEST_TITLE]:
                 key = f"{key} {last}"
                 if last not in STOPWORDS:
-                    places.setdefault(key[:300], []).append((number, start, end))
-    return Mentions(lines, places)
+                    keys.add(key)
+        lines.append(lower)
+        begins.append(starts)
+    return Mentions(keys, lines, begins)
 
 
 def titles_among(keys: Collection[str], reach: Reach, *, superseded: bool) -> Titles:
@@ -93,17 +111,13 @@ def titles_among(keys: Collection[str], reach: Reach, *, superseded: bool) -> Ti
     """
     if not keys:
         return {}
-    open_keys = set(keys)
-    titles: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for without_brackets in (False, True):
-        called = _CALLED[without_brackets, superseded].rows(
-            policies=reach.policies, sources=reach.sources, keys=open_keys
-        )
-        # Sorted here: asked to sort, SQLite reads all documents in their order instead of looking the titles up.
-        for pk, title, key in sorted(map(tuple, called)):
-            titles[key].append((pk, title))
-        open_keys.difference_update(titles)
-    return {key: tuple(documents) for key, documents in titles.items()}
+    called = _CALLED[superseded].rows(policies=reach.policies, sources=reach.sources, keys=keys)
+    found: tuple[dict[str, list[tuple[int, str]]], ...] = ({}, {})
+    # Sorted here: asked to sort, SQLite reads all documents in their order instead of looking the titles up.
+    for pk, title, key, without_brackets in sorted(map(tuple, called)):
+        found[without_brackets].setdefault(key, []).append((pk, title))
+    whole, shortened = found
+    return {key: tuple(documents) for key, documents in {**shortened, **whole}.items()}
 
 
 def linked_among(passages: Collection[Passage], reach: Reach, *, superseded: bool) -> Linked:
@@ -131,14 +145,15 @@ def _within(superseded: bool) -> DocumentQuerySet:
     return rows if superseded else rows.filter(is_superseded=False)
 
 
-def _called(without_brackets: bool, superseded: bool) -> Prepared:
-    field = "short_title_key" if without_brackets else "title_key"
+def _called(superseded: bool) -> Prepared:
+    def by(field: str, *, without_brackets: bool) -> "QuerySet[Any, Any]":  # Any: rows of columns
+        called = _within(superseded).called(Slot("keys"), without_brackets=without_brackets)
+        return called.values_list("pk", "title", field, Value(int(without_brackets)))
+
     return Prepared(
-        lambda: (
-            _within(superseded)
-            .called(Slot("keys"), without_brackets=without_brackets)
-            .values_list("pk", "title", field)[:MOST_ROWS]
-        )
+        lambda: by("title_key", without_brackets=False).union(
+            by("short_title_key", without_brackets=True), all=True
+        )[:MOST_ROWS]
     )
 
 
@@ -152,20 +167,14 @@ def _linked(superseded: bool) -> Prepared:
     )
 
 
-_CALLED = {
-    (brackets, superseded): _called(brackets, superseded)
-    for brackets in (False, True)
-    for superseded in (False, True)
-}
+_CALLED = {superseded: _called(superseded) for superseded in (False, True)}
 _LINKED = {superseded: _linked(superseded) for superseded in (False, True)}
 
 
 def called_by(mentions: Mentions, titles: Titles) -> list[Called]:
     """Return the documents that mentions of one text call by title, each once, the longest titles winning."""
     # In the order in which they stand in the text.
-    known = sorted(
-        (place, key) for key in titles.keys() & mentions.places.keys() for place in mentions.places[key]
-    )
+    known = sorted((place, key) for key in titles.keys() & mentions.keys for place in mentions.places(key))
     called: dict[int, Called] = {}
     for place, key in known:
         documents = titles[key]

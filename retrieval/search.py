@@ -104,7 +104,7 @@ def search(
     named: list[Called] = []
     if names:
         mentions = mentions_in(plan.standalone)
-        titles = titles_among(mentions.places.keys(), reach, superseded=plan.wants_superseded)
+        titles = titles_among(mentions.keys, reach, superseded=plan.wants_superseded)
         named = called_by(mentions, titles)
     asked = _queries(texts, query_vectors([*texts, *plan.background]), plan)
     main = next((query for query in asked if query.text == plan.standalone), asked[0])

@@ -203,7 +203,7 @@ def test_a_later_search_finds_nothing_the_viewer_may_not_read(linked: World) -> 
 
 
 def test_names_are_found_across_colons_and_not_in_plain_words() -> None:
-    keys = mentions_in("Follow Runbook: Database Failover before anything else.").places.keys()
+    keys = mentions_in("Follow Runbook: Database Failover before anything else.").keys
     assert "runbook database failover" in keys
     assert "anything else" not in keys
 

@@ -9,7 +9,7 @@ from retrieval.gate import _READ, COLUMNS
 from retrieval.naming import _CALLED
 from tests.world import World
 
-BY_TITLE = _CALLED[False, True]
+BY_TITLE = _CALLED[True]
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "charlie"])
