@@ -169,10 +169,7 @@ def points_of(chunk_ids: Sequence[int]) -> list[IndexPoint]:
     """
     rows = _rows_of(chunk_ids)
     embed_missing(rows)
-    unread = [
-        (chunk.pk, (packed_codes(chunk.text),)) for chunk in rows if not is_read(bytes(chunk.words or b""))
-    ]
-    update_rows(Chunk, ["words"], unread)
+    _store_words([chunk for chunk in rows if not is_read(bytes(chunk.words or b""))])
     return [point_of(chunk) for chunk in rows]
 
 
@@ -233,3 +230,10 @@ def _store(chunks: Sequence[Chunk], vectors: Iterable[PassageVectors]) -> None:
         rows.append((chunk.pk, (chunk.embedding, name, packed(made.sentences))))
     with transaction.atomic():
         update_rows(Chunk, ["embedding", "embedding_model", "sentence_embeddings"], rows)
+
+
+def _store_words(chunks: Sequence[Chunk]) -> None:
+    if chunks:
+        # One transaction: each row by itself would wait for the disk.
+        with transaction.atomic():
+            update_rows(Chunk, ["words"], [(chunk.pk, (packed_codes(chunk.text),)) for chunk in chunks])

@@ -88,8 +88,8 @@ def _largest(graph: _Graph, rows: Sequence[Sequence[int]]) -> dict[str, Channels
 def _apart(values: Vectors) -> Channels:
     """Return which channels of a product stand out among these; none where the largest is hardly larger than the rest."""
     order = np.argsort(-values)
-    stand_out = values[order[0]] > FAR * values[order[APART]]
-    return np.sort(order[:APART] if stand_out else order[:0])
+    rest = values[order[APART:]].max(initial=0.0)
+    return np.sort(order[:APART] if values.max() > FAR * rest else order[:0])
 
 
 def _run(session: onnxruntime.InferenceSession, ids: Sequence[int]) -> list[Vectors]:

@@ -16,6 +16,7 @@ from ingestion.words import STOPWORDS
 from retrieval.types import Passage
 
 LONGEST_TITLE = 9  # words
+LONGEST_KEY = 300  # characters: as long as a title may be
 AROUND = 6  # words before and after a mention that tell what it is mentioned for
 MOST_ROWS = 1_000
 # A title that more documents than this share ("Minutes", the chapters of one handbook) names none of them.
@@ -93,10 +94,12 @@ def mentions_in(text: str) -> Mentions:
         for start in starts:
             key = lower[start]
             # No title ends on "of" or "the", and one word alone must be worth a title.
-            if len(key) > 2 and key not in STOPWORDS:
+            if 2 < len(key) <= LONGEST_KEY and key not in STOPWORDS:
                 keys.add(key)
             for last in lower[start + 1 : start + LONGEST_TITLE]:
                 key = f"{key} {last}"
+                if len(key) > LONGEST_KEY:
+                    break
                 if last not in STOPWORDS:
                     keys.add(key)
         lines.append(lower)
@@ -153,7 +156,7 @@ def _called(superseded: bool) -> Prepared:
     return Prepared(
         lambda: by("title_key", without_brackets=False).union(
             by("short_title_key", without_brackets=True), all=True
-        )[:MOST_ROWS]
+        )[: 2 * MOST_ROWS]
     )
 
 
