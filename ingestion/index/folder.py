@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import IO
 
@@ -12,20 +13,34 @@ from ingestion.index.shard import remains
 from ingestion.index.types import IndexBusy
 
 
+PATIENCE = 1.0
+"""Seconds in which a folder that was let go of may still look held: a process that is just being started shares its
+parent's open files for a moment."""
+
+
 def hold(folder: Path) -> IO[str]:
-    """Take the folder for this process; closing what is returned, or the process ending, gives it back."""
+    """Take the folder for this process; closing what is returned, or the process ending, gives it back.
+
+    Raises IndexBusy when another process has it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     held = (folder / "lock").open("a+")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        held.seek(0)
-        owner = held.read().strip() or "unknown"
-        held.close()
-        raise IndexBusy(
-            f"The search index in {folder} is in use by another process (process id {owner}). Only one process at a "
-            "time can open it: stop the other one, send this work through it, or use a Qdrant server for several."
-        ) from error
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if time.monotonic() < give_up:
+                time.sleep(0.02)
+                continue
+            held.seek(0)
+            owner = held.read().strip() or "unknown"
+            held.close()
+            raise IndexBusy(
+                f"The search index in {folder} is in use by another process (process id {owner}). Only one process at "
+                "a time can open it: stop the other one, send this work through it, or use a Qdrant server for several."
+            ) from error
     held.truncate(0)
     held.write(f"{os.getpid()}\n")
     held.flush()

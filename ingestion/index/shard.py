@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from ingestion import durable
 from ingestion.index import belonging
-from ingestion.index.types import PAYLOAD_KEYS, IndexCorrupt, IndexUnavailable
+from ingestion.index.types import PAYLOAD_KEYS, IndexBusy, IndexCorrupt, IndexUnavailable
 
 if TYPE_CHECKING:
     import qdrant_edge
@@ -39,6 +40,8 @@ _LAYOUT = 1
 _FIRST = "shard"
 _CURRENT = "current"
 _GRAPH = "graph.json"
+_LOCKED = "WouldBlock"
+_PATIENCE = 10.0
 _REBUILD = "Run `manage.py reindex`, which builds it again from the database."
 
 
@@ -151,12 +154,28 @@ def _check(folder: Path, settings: Mapping[str, object]) -> None:
 
 
 def _load(shard: Path, folder: Path) -> qdrant_edge.EdgeShard:
+    """Open the engine on its folder, which this process holds.
+
+    The engine's own lock can outlast its closing: a process that is just being started, to parse a file for one,
+    shares this process' open files until it runs its own program. That is waited for.
+    """
     import qdrant_edge as edge
 
-    try:
-        return edge.EdgeShard.load(str(shard))
-    except Exception as error:
-        raise IndexCorrupt(f"The search index in {folder} cannot be read: {error}. {_REBUILD}") from error
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return edge.EdgeShard.load(str(shard))
+        except Exception as error:
+            if _LOCKED not in str(error):
+                raise IndexCorrupt(
+                    f"The search index in {folder} cannot be read: {error}. {_REBUILD}"
+                ) from error
+            if time.monotonic() >= give_up:
+                raise IndexBusy(
+                    f"The search index in {folder} is still open in a process that should have ended. "
+                    "End what is left of Footnote on this machine and start it again."
+                ) from error
+        time.sleep(0.02)
 
 
 def _create(folder: Path, settings: Mapping[str, object], dimensions: int) -> None:

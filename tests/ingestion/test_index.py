@@ -1,9 +1,11 @@
 """The contract of the index, held by the engine in a folder and by the one on a server alike."""
 
+import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -371,6 +373,24 @@ class TestEdgeIndex(IndexContract):
             EdgeIndex(folder)
         first.close()
         EdgeIndex(folder).close()
+
+    def test_a_process_that_is_just_being_started_does_not_make_a_closed_index_look_open_or_damaged(
+        self, folder: Path
+    ) -> None:
+        index = EdgeIndex(folder)
+        index.upsert([point(1)])
+        # Until it runs its own program, a process that is started shares every open file, locks included.
+        started = os.fork()
+        if not started:
+            time.sleep(0.3)
+            os._exit(0)
+        try:
+            index.close()
+            again = EdgeIndex(folder)
+            assert again.count() == 1
+            again.close()
+        finally:
+            os.waitpid(started, 0)
 
     @pytest.mark.slow
     def test_a_killed_process_leaves_its_flushed_chunks_and_no_lock(self, folder: Path) -> None:
