@@ -207,6 +207,13 @@ class EdgeIndex:
             finally:
                 self._held.close()
 
+    def prove(self) -> None:
+        """Search for anything at all. Raises IndexUnavailable when the engine does not answer."""
+        import qdrant_edge as edge
+
+        nearest = edge.Query.Nearest([1.0] * self._dimensions, using=DENSE)
+        self._ask([edge.QueryRequest(limit=1, query=nearest, with_payload=False)])
+
     def _write(self, operation: qdrant_edge.UpdateOperation, *, added: int = 0) -> None:
         with self._writing, self._engine():
             try:

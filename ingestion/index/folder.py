@@ -12,7 +12,6 @@ from typing import IO
 from ingestion.index.shard import remains
 from ingestion.index.types import IndexBusy
 
-
 PATIENCE = 1.0
 """Seconds in which a folder that was let go of may still look held: a process that is just being started shares its
 parent's open files for a moment."""

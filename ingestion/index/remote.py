@@ -1,7 +1,7 @@
 """The index that another process of this machine holds open (`ingestion.index.process`), asked over a local socket.
 
-Whoever may read the file `served.json` in the index folder may ask: the user that runs Footnote. It names the socket
-and the key that both sides prove to each other. Only integers, scores and what is to be indexed travel.
+Whoever may read the file `served.json` in the index folder may ask: the user that runs Footnote. It names the sockets,
+one for searches and one for everything, and the key that both sides prove to each other. Only integers, scores and what is to be indexed travel.
 """
 
 import json
@@ -28,6 +28,7 @@ from ingestion.index.types import (
 )
 
 SERVED = "served.json"
+EVERYTHING, SEARCHING = "address", "searching"
 
 PATIENCE = 10.0
 """Seconds to wait for a process that died to be there again, which takes one or two."""
@@ -57,7 +58,7 @@ class RemoteIndex:
         """Ask the process that serves a folder; it is looked for at each new connection, so it may be another later."""
         self._folder = folder
         self.patience = patience
-        self._idle: deque[Connection] = deque()
+        self._idle: dict[str, deque[Connection]] = {EVERYTHING: deque(), SEARCHING: deque()}
         self._is_closed = threading.Event()
 
     def upsert(self, points: Sequence[IndexPoint]) -> None:
@@ -86,7 +87,7 @@ class RemoteIndex:
 
     def search_many(self, queries: Sequence[IndexQuery], where: IndexFilter, limit: int) -> list[IndexHits]:
         """Return the hits of several questions of one viewer, in the order asked, in one round trip."""
-        found: list[IndexHits] = self._call("search_many", list(queries), where, limit)
+        found: list[IndexHits] = self._call("search_many", list(queries), where, limit, at=SEARCHING)
         return found
 
     def scores(
@@ -94,7 +95,7 @@ class RemoteIndex:
     ) -> list[Mapping[int, ChunkScores]]:
         """Return for each question exact scores of the chunks named beside it; those that do not pass are absent."""
         found: list[Mapping[int, ChunkScores]] = self._call(
-            "scores", [(query, list(chunks)) for query, chunks in queries], where
+            "scores", [(query, list(chunks)) for query, chunks in queries], where, at=SEARCHING
         )
         return found
 
@@ -117,10 +118,13 @@ class RemoteIndex:
     def close(self) -> None:
         """Let go of the connections. The index itself goes on being served to others."""
         self._is_closed.set()
-        while self._idle:
-            self._idle.pop().close()
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
 
-    def _call(self, method: str, *arguments: object, **named: object) -> Any:  # Any: what the method returns
+    def _call(
+        self, method: str, *arguments: object, at: str = EVERYTHING, **named: object
+    ) -> Any:  # Any: what the method returns
         """Have the other process do something; should it die meanwhile, wait for the next and ask again.
 
         Whatever the index does may be done twice.
@@ -130,7 +134,7 @@ class RemoteIndex:
             if self._is_closed.is_set():
                 raise IndexUnavailable(f"The search index in {self._folder} is closed.")
             try:
-                connection = self._borrow(is_fresh=is_fresh)
+                connection = self._borrow(at, is_fresh=is_fresh)
                 connection.send((method, arguments, named))
                 is_done, value = connection.recv()
                 break
@@ -144,19 +148,19 @@ class RemoteIndex:
                 if is_fresh:
                     time.sleep(0.1)
                 is_fresh = True
-        self._idle.append(connection)
+        self._idle[at].append(connection)
         if not is_done:
             raise value
         return value
 
-    def _borrow(self, *, is_fresh: bool) -> Connection:
+    def _borrow(self, at: str, *, is_fresh: bool) -> Connection:
         if not is_fresh:
             try:
-                return self._idle.pop()
+                return self._idle[at].pop()
             except IndexError:
                 pass
         try:
             served = json.loads((self._folder / SERVED).read_text())
-            return Client(served["address"], "AF_UNIX", authkey=bytes.fromhex(served["key"]))
+            return Client(served[at], "AF_UNIX", authkey=bytes.fromhex(served["key"]))
         except (ValueError, KeyError, TypeError) as error:
             raise ConnectionError(f"{SERVED} is not readable") from error

@@ -55,7 +55,8 @@ class Shard:
         if not current(folder).exists():
             _create(folder, settings, dimensions)
         _check(folder, settings)
-        self.engine = _load(current(folder), folder)
+        self._config = _config(dimensions)
+        self.engine = _load(current(folder), folder, self._config)
         _clear(folder)
         # What changed before this process opened the folder is not known; how many there were at the last graph is.
         self._changed = abs(self.points() - _points_with_graph(folder))
@@ -80,7 +81,7 @@ class Shard:
         try:
             shutil.copytree(before, built)
             _optimize_elsewhere(built)
-            engine = _load(built, self._folder)
+            engine = _load(built, self._folder, self._config)
         except BaseException:
             shutil.rmtree(built, ignore_errors=True)
             raise
@@ -153,7 +154,31 @@ def _check(folder: Path, settings: Mapping[str, object]) -> None:
         )
 
 
-def _load(shard: Path, folder: Path) -> qdrant_edge.EdgeShard:
+def _config(dimensions: int) -> qdrant_edge.EdgeConfig:
+    """Return how the engine keeps chunks and searches them."""
+    import qdrant_edge as edge
+
+    return edge.EdgeConfig(
+        vectors={
+            DENSE: edge.EdgeVectorParams(
+                size=dimensions,
+                distance=edge.Distance.Cosine,
+                datatype=edge.VectorStorageDatatype.Float16,
+            )
+        },
+        sparse_vectors={KEYWORD: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        # In kilobytes of vectors: below about 13,000 chunks, in all or after the filter, every vector is compared.
+        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=10_000, default_segment_number=1),
+        # What is read of it is read for a hundred chunks at a time; from cold storage that took longer than the search.
+        payload_memory=edge.Memory.Cached,
+        # With one, a search runs in the thread that asks, which is all there is in a forked copy (`readers`); with more,
+        # the others look for work and find none: there is one segment, or a small one beside it.
+        max_search_threads=1,
+    )
+
+
+def _load(shard: Path, folder: Path, config: qdrant_edge.EdgeConfig) -> qdrant_edge.EdgeShard:
     """Open the engine on its folder, which this process holds.
 
     The engine's own lock can outlast its closing: a process that is just being started, to parse a file for one,
@@ -164,7 +189,7 @@ def _load(shard: Path, folder: Path) -> qdrant_edge.EdgeShard:
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:
-            return edge.EdgeShard.load(str(shard))
+            return edge.EdgeShard.load(str(shard), config)
         except Exception as error:
             if _LOCKED not in str(error):
                 raise IndexCorrupt(
@@ -185,23 +210,8 @@ def _create(folder: Path, settings: Mapping[str, object], dimensions: int) -> No
     unfinished = folder / f"{_FIRST}.new"
     for path in (unfinished, folder / _CURRENT, folder / _GRAPH, folder / belonging.FILE):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    config = edge.EdgeConfig(
-        vectors={
-            DENSE: edge.EdgeVectorParams(
-                size=dimensions,
-                distance=edge.Distance.Cosine,
-                datatype=edge.VectorStorageDatatype.Float16,
-            )
-        },
-        sparse_vectors={KEYWORD: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        # In kilobytes of vectors: below about 13,000 chunks, in all or after the filter, every vector is compared.
-        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=10_000, default_segment_number=1),
-        # What is read of it is read for a hundred chunks at a time; from cold storage that took longer than the search.
-        payload_memory=edge.Memory.Cached,
-    )
     try:
-        shard = edge.EdgeShard.create(str(unfinished), config)
+        shard = edge.EdgeShard.create(str(unfinished), _config(dimensions))
         # Before the first point: the search graph is built with the filters in mind only if they are declared first.
         for key in PAYLOAD_KEYS:
             params = edge.IntegerIndexParams(

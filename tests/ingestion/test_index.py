@@ -449,7 +449,7 @@ class TestEdgeIndex(IndexContract):
 class TestIndexProcess(IndexContract):
     @pytest.fixture
     def index(self, folder: Path) -> Iterator[VectorIndex]:
-        process = IndexProcess(folder, dimensions=384, model="all-MiniLM-L6-v2")
+        process = IndexProcess(folder, dimensions=384, model="all-MiniLM-L6-v2", readers=1)
         process.wait()
         index = RemoteIndex(folder)
         yield index

@@ -133,7 +133,9 @@ def index_served() -> Iterator[IndexProcess | None]:
         return
     folder = Path(settings.INDEX_DIR)
     finish_swap(folder)
-    index = IndexProcess(folder, dimensions=dimensions(), model=model_name())
+    # It searches itself, so with one fewer each process that answers finds one to search for it.
+    readers = max(0, settings.ANSWERING_PROCESSES - 1)
+    index = IndexProcess(folder, dimensions=dimensions(), model=model_name(), readers=readers)
     try:
         yield index
     finally:
