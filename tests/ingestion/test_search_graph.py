@@ -16,10 +16,43 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
+class TestFewerThanAGraphIsMadeFor:
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ingestion.index.shard.GRAPH_FROM", 300)
+        monkeypatch.setattr("ingestion.index.shard.FLAT_FROM", 50)
+
+    @pytest.fixture
+    def index(self, folder: Path) -> Iterator[EdgeIndex]:
+        index = EdgeIndex(folder)
+        yield index
+        index.close()
+
+    def test_the_index_is_written_anew_after_few_changes_and_with_a_graph_only_after_many(
+        self, index: EdgeIndex, folder: Path
+    ) -> None:
+        def shard_after(first: int, last: int) -> list[str]:
+            index.upsert([point(number) for number in range(first, last + 1)])
+            before = index.search(vector(7), "text", where(), 50)
+            index.optimize()
+            assert same(index.search(vector(7), "text", where(), 50), before)
+            return [path.name for path in folder.glob("shard*")]
+
+        assert shard_after(1, 40) == ["shard"]
+        assert shard_after(41, 60) == ["shard.1"]
+        assert shard_after(61, 100) == ["shard.1"]
+        assert shard_after(101, 290) == ["shard.2"]
+        # Now there are enough for a graph, and few changes are enough to make the first one.
+        assert shard_after(291, 350) == ["shard.3"]
+        assert shard_after(351, 500) == ["shard.3"]
+        assert shard_after(501, 660) == ["shard.4"]
+
+
 class TestSearchGraph:
     @pytest.fixture(autouse=True)
     def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ingestion.index.shard.GRAPH_FROM", 100)
+        monkeypatch.setattr("ingestion.index.shard.FLAT_FROM", 100)
 
     @pytest.fixture
     def index(self, folder: Path) -> Iterator[EdgeIndex]:
