@@ -85,7 +85,7 @@ def retrieve(
     ranked = final_ranking(first, bridged, led_to.passages, scorer)
     yield clock.step("bridge", bridged, record_of_bridge(bridged, led_to))
 
-    sufficiency = check(plan, ranked, results) if options.sufficiency else Sufficiency()
+    sufficiency = check(plan, ranked, results, scorer) if options.sufficiency else Sufficiency()
     added = pass_gate([candidate.chunk for candidate in sufficiency.candidates], viewer)
     ranked = with_more(ranked, sufficiency.candidates, added.passages, scorer)
     yield clock.step("sufficiency", sufficiency, record_of_sufficiency(sufficiency, added))

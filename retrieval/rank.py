@@ -110,6 +110,11 @@ class Scorer:
         """Return the scorer for these passages as well; how rare each word is stays what it was among the first."""
         return replace(self, read={**self.read, **_Read.of(passages, self.stems)}) if passages else self
 
+    def held_by(self, passages: Sequence[Passage]) -> frozenset[str]:
+        """Return the question's stems that these passages hold, as far as the scorer is for them."""
+        read = (self.read.get(passage.chunk) for passage in passages)
+        return frozenset[str]().union(*(text.stems for text in read if text is not None))
+
     def features(
         self, passage: Passage, fused: float, nearest: float | None, *, is_named: bool
     ) -> dict[str, float]:

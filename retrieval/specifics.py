@@ -1,6 +1,7 @@
 """What a question turns on: the names, the numbers and the "not" in it, and whether a text holds them."""
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 
 from ingestion.words import STOPWORDS, stem, words_of
@@ -35,6 +36,14 @@ class Specifics:
     names: tuple[str, ...]
     numbers: tuple[str, ...]
     is_negated: bool
+
+    def without(self, stems: Set[str]) -> "Specifics":
+        """Return the same without the names and numbers whose stems are among these."""
+        names, numbers = (
+            tuple(word for word in words if stem(word.lower()) not in stems)
+            for words in (self.names, self.numbers)
+        )
+        return Specifics(names, numbers, self.is_negated)
 
 
 def specifics_of(question: str) -> Specifics:

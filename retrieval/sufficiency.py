@@ -1,14 +1,15 @@
 """Is what was found enough? Decided by what the question turns on, not by a score: a name or a number that no good
 passage holds is searched for once more. Whether the claim itself is stated is decided where sentences are read."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from ingestion.index.types import IndexQuery
 from ingestion.words import content_words
+from retrieval.rank import Scorer
 from retrieval.search import SearchResults, search_more, weighed
 from retrieval.specifics import missing_from, specifics_of
-from retrieval.types import Candidate, Plan, Ranked
+from retrieval.types import Candidate, Passage, Plan, Ranked
 
 EVIDENCE = 10
 """Passages that an answer would be made from."""
@@ -30,9 +31,10 @@ class Sufficiency:
         return "searched again" if self.candidates else "lacking"
 
 
-def check(plan: Plan, ranked: Sequence[Ranked], results: SearchResults) -> Sufficiency:
+def check(plan: Plan, ranked: Sequence[Ranked], results: SearchResults, scorer: Scorer) -> Sufficiency:
     """Return what is missing, with candidates that were found for it and are not among the ranked passages."""
-    missing = what_is_missing(plan, ranked)
+    best = [item.passage for item in ranked[:EVIDENCE]]
+    missing = what_is_missing(plan, best, scorer.held_by(best))
     if not missing:
         return Sufficiency()
     known = {item.passage.chunk for item in ranked}
@@ -45,14 +47,14 @@ def check(plan: Plan, ranked: Sequence[Ranked], results: SearchResults) -> Suffi
     return Sufficiency(missing, weighed(new, results))
 
 
-def what_is_missing(plan: Plan, ranked: Sequence[Ranked]) -> tuple[str, ...]:
-    """Return the names and numbers of the question that none of the best passages holds."""
-    specifics = specifics_of(plan.standalone)
+def what_is_missing(plan: Plan, best: Sequence[Passage], held: Set[str]) -> tuple[str, ...]:
+    """Return the names and numbers of the question that none of the best passages holds.
+
+    `held` are stems that one of them is known to hold, so that their words are read only where that does not settle it.
+    """
+    specifics = specifics_of(plan.standalone).without(held)
     if not (specifics.names or specifics.numbers):
         return ()
-    evidence = "\n".join(
-        " ".join((item.passage.title, *item.passage.headings, item.passage.text))
-        for item in ranked[:EVIDENCE]
-    )
+    evidence = "\n".join(" ".join((passage.title, *passage.headings, passage.text)) for passage in best)
     names, numbers = missing_from(specifics, evidence)
     return (*names, *numbers)
