@@ -7,10 +7,12 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, Exists, F, Func, OuterRef, Q
 from django.db.models.lookups import Exact, IsNull
+from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.sql.datastructures import BaseTable
 
 from accounts.viewer import Viewer
-from ingestion.prepared import Slot, any_of, as_parameter
+from ingestion.prepared import Bound, Slot, any_of, as_parameter
 
 if TYPE_CHECKING:
     from ingestion.access import Reach
@@ -139,8 +141,46 @@ class AnyOfTexts(Func):
         texts = self.extra["texts"]
         template = f"%(expressions)s {any_of(connection.vendor)}"
         column, parameters = super().as_sql(compiler, connection, template=template)
-        given = texts if isinstance(texts, Slot) else as_parameter(texts, connection.vendor)
-        return column, (*parameters, given)
+        return column, (*parameters, _given(texts, connection))
+
+
+class _ReachedFrom(BaseTable):
+    """A table that is looked up for one of many texts after the other, for `_Reached` to say by which column.
+
+    Asked whether a column is among the texts, SQLite first makes a sorted list of them, which for the hundreds that a
+    few passages hold takes longer than all the lookups. PostgreSQL is asked by `AnyOfTexts`.
+    """
+
+    def __init__(self, name: str, alias: str | None, texts: Collection[str] | Slot) -> None:
+        super().__init__(name, alias)
+        self._texts = texts
+
+    # Any, here and below: Django's own signatures.
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        table, parameters = super().as_sql(compiler, connection)
+        if connection.vendor != "sqlite":
+            return table, parameters
+        return f"json_each(%s) AS asked CROSS JOIN {table}", [_given(self._texts, connection), *parameters]
+
+    def relabeled_clone(self, change_map: dict[str | None, str]) -> "_ReachedFrom":
+        return _ReachedFrom(self.table_name, change_map.get(self.table_alias, self.table_alias), self._texts)
+
+    @classmethod
+    def put_first(cls, query: Query, texts: Collection[str] | Slot) -> None:
+        """Have a query on one table begin with the texts."""
+        alias = query.get_initial_alias()
+        assert alias is not None
+        table = query.alias_map[alias]
+        query.alias_map[alias] = cls(table.table_name, table.table_alias, texts)
+
+
+class _Reached(AnyOfTexts):
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Any:
+        return Func.as_sql(self, compiler, connection, template="%(expressions)s = asked.value")
+
+
+def _given(texts: Collection[str] | Slot, connection: BaseDatabaseWrapper) -> Slot | Bound:
+    return texts if isinstance(texts, Slot) else as_parameter(texts, connection.vendor)
 
 
 class SourceQuerySet(models.QuerySet[Any]):  # Any: as above
@@ -199,8 +239,11 @@ class DocumentQuerySet(models.QuerySet[Any]):  # Any: as above
         One of the two at a time: of both together SQLite makes a pass over all documents.
         """
         if without_brackets:
-            return self.filter(AnyOfTexts("short_title_key", keys), short_title_key__gt="")
-        return self.filter(AnyOfTexts("title_key", keys))
+            found = self.filter(_Reached("short_title_key", keys), short_title_key__gt="")
+        else:
+            found = self.filter(_Reached("title_key", keys))
+        _ReachedFrom.put_first(found.query, keys)
+        return found
 
     def visible_to(self, viewer: Viewer) -> "DocumentQuerySet":
         """Return the current documents this viewer may read: admitted by the document's and by its source's policy."""
