@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,11 @@ def process(folder: Path) -> Iterator[IndexProcess]:
 
 
 def copies_of(process: IndexProcess) -> set[int]:
-    tasks = Path(f"/proc/{process._process.pid}/task")
-    children = [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
-    return {int(pid) for pid in children if is_running(int(pid))}
+    children: set[int] = set()
+    with suppress(OSError):  # a thread, or the process, has ended meanwhile; whoever waits looks again
+        for task in Path(f"/proc/{process._process.pid}/task").iterdir():
+            children.update(map(int, (task / "children").read_text().split()))
+    return {pid for pid in children if is_running(pid)}
 
 
 def found(index: RemoteIndex) -> set[int]:
