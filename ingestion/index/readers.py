@@ -26,6 +26,8 @@ FORK_SECONDS = 1.0
 """How long what is asked may wait for the moment in which nothing is going on, so that no copy inherits a lock."""
 PROOF_SECONDS = 5.0
 """How long a copy may take to show that its engine answers; it takes milliseconds."""
+AGAIN_SECONDS = 30.0
+"""Pause after a copy could not be made, for want of memory for instance."""
 LOOK_SECONDS = 2.0
 """How often is looked whether every copy is alive."""
 
@@ -132,14 +134,21 @@ class Readers:
         Returns for each copy made the end of a pipe at which a byte says that it answers.
         """
         self._is_forking = True
+        proofs: list[int] = []
         try:
             self._changed.wait_for(lambda: not self._active or self._writing, FORK_SECONDS)
-            if self._active or self._is_ended:
-                return []
-            return [self._copy() for _ in range(self._most - len(self._copies))]
+            if not (self._active or self._is_ended):
+                while len(self._copies) < self._most:
+                    proofs.append(self._copy())
+        except OSError:
+            log.exception(
+                "The index process could not be copied; this is tried again in %g s.", AGAIN_SECONDS
+            )
+            self._quiet_from = time.monotonic() + AGAIN_SECONDS
         finally:
             self._is_forking = False
             self._changed.notify_all()
+        return proofs
 
     def _see(self, proofs: list[int]) -> None:
         """Wait until new copies have shown that they answer. Where they do not, none is made any more."""
@@ -156,7 +165,12 @@ class Readers:
 
     def _copy(self) -> int:
         proof, said = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(proof)
+            os.close(said)
+            raise
         if not pid:
             self._be_a_copy(said)
         os.close(said)

@@ -150,3 +150,24 @@ def test_no_copy_is_made_while_something_goes_on(caplog: pytest.LogCaptureFixtur
     assert made.wait(30)
     readers.end()
     assert not readers._copies
+
+
+def test_a_copy_that_cannot_be_made_is_tried_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork, refused, made = os.fork, iter([True, True]), threading.Event()
+
+    def fork_later() -> int:
+        if next(refused, False):
+            raise BlockingIOError("Resource temporarily unavailable")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", fork_later)
+    monkeypatch.setattr("ingestion.index.readers.AGAIN_SECONDS", 0.1)
+    readers = Readers(1, prove=list, serve=threading.Event().wait, made=made.set)
+    readers.start()
+    assert made.wait(30)
+    assert "could not be copied" in caplog.text
+    with readers.going("search_many"):
+        assert len(readers._copies) == 1
+    readers.end()
