@@ -10,7 +10,7 @@ import pytest
 from ingestion.index.belonging import FILE, Belonging
 from ingestion.index.edge import EdgeIndex
 from ingestion.index.folder import erase
-from tests.ingestion.test_index import TEXTS, point, vector, where
+from tests.ingestion.index_contract import TEXTS, point, vector, where
 
 
 @pytest.fixture

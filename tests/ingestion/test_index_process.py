@@ -20,7 +20,7 @@ from ingestion.index.edge import EdgeIndex
 from ingestion.index.process import IndexProcess
 from ingestion.index.remote import SERVED, RemoteIndex, join
 from ingestion.index.types import IndexBusy, IndexCorrupt, IndexUnavailable
-from tests.ingestion.test_index import point, vector, where
+from tests.ingestion.index_contract import point, vector, where
 
 # Waiting for another process: generous, because it only matters when something is broken.
 PATIENCE_SECONDS = 60.0

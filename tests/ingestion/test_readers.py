@@ -13,7 +13,7 @@ from ingestion.index.process import IndexProcess
 from ingestion.index.readers import Readers
 from ingestion.index.remote import SEARCHING, RemoteIndex
 from ingestion.index.types import IndexUnavailable
-from tests.ingestion.test_index import point, vector, where
+from tests.ingestion.index_contract import point, vector, where
 from tests.ingestion.test_index_process import eventually, is_running
 
 

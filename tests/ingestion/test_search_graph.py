@@ -8,7 +8,7 @@ import pytest
 from ingestion.index.edge import EdgeIndex
 from ingestion.index.folder import erase
 from ingestion.index.types import IndexUnavailable
-from tests.ingestion.test_index import point, same, vector, where
+from tests.ingestion.index_contract import point, same, vector, where
 
 
 @pytest.fixture
