@@ -14,6 +14,7 @@ import select
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
@@ -166,7 +167,10 @@ class Readers:
     def _copy(self) -> int:
         proof, said = os.pipe()
         try:
-            pid = os.fork()
+            with warnings.catch_warnings():
+                # From 3.12 on Python warns of locks that other threads may hold; this moment was waited for so that none is.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
         except OSError:
             os.close(proof)
             os.close(said)
