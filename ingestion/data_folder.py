@@ -1,12 +1,12 @@
 """The data folder belongs to one server at a time: its index and its queue of tasks live in its processes' memory."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+
+from ingestion.held import Held, take
 
 
 class DataFolderBusy(Exception):
@@ -27,18 +27,12 @@ def alone_on_data_folder() -> Iterator[None]:
     if is_shared():
         yield
         return
-    path = Path(settings.DATA_DIR) / "footnote.lock"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise DataFolderBusy(
-                f"Footnote is already running on this data folder (process {owner}). "
-                "Stop it, or set FOOTNOTE_DATA_DIR to another folder."
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    try:
+        file = take(Path(settings.DATA_DIR) / "footnote.lock")
+    except Held as error:
+        raise DataFolderBusy(
+            f"Footnote is already running on this data folder (process {error.owner}). "
+            "Stop it, or set FOOTNOTE_DATA_DIR to another folder."
+        ) from error
+    with file:
         yield

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import time
 from pathlib import Path
 from typing import IO
 
+from ingestion.held import Held, take
 from ingestion.index.shard import remains
 from ingestion.index.types import IndexBusy
 
@@ -23,27 +21,13 @@ def hold(folder: Path) -> IO[str]:
     Raises IndexBusy when another process has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    held = (folder / "lock").open("a+")
-    give_up = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except OSError as error:
-            if time.monotonic() < give_up:
-                time.sleep(0.02)
-                continue
-            held.seek(0)
-            owner = held.read().strip() or "unknown"
-            held.close()
-            raise IndexBusy(
-                f"The search index in {folder} is in use by another process (process id {owner}). Only one process at "
-                "a time can open it: stop the other one, send this work through it, or use a Qdrant server for several."
-            ) from error
-    held.truncate(0)
-    held.write(f"{os.getpid()}\n")
-    held.flush()
-    return held
+    try:
+        return take(folder / "lock", patience=PATIENCE)
+    except Held as error:
+        raise IndexBusy(
+            f"The search index in {folder} is in use by another process (process id {error.owner}). Only one process at "
+            "a time can open it: stop the other one, send this work through it, or use a Qdrant server for several."
+        ) from error
 
 
 def erase(folder: Path) -> None:
