@@ -1,7 +1,8 @@
 """The index that another process of this machine holds open (`ingestion.index.process`), asked over a local socket.
 
 Whoever may read the file `served.json` in the index folder may ask: the user that runs Footnote. It names the sockets,
-one for searches and one for everything, and the key that both sides prove to each other. Only integers, scores and what is to be indexed travel.
+one for searches and one for everything, and the key that both sides prove to each other. Only integers, scores and what
+is to be indexed travel.
 """
 
 import json

@@ -55,10 +55,10 @@ class Shard:
         """Open what is in the folder, or create it there. Raises IndexCorrupt when it cannot be used."""
         self._folder = folder
         settings = {"layout": _LAYOUT, "dimensions": dimensions, "model": model, "keyword": weighing}
-        if not current(folder).exists():
-            _create(folder, settings, dimensions)
-        _check(folder, settings)
         self._config = _config(dimensions)
+        if not current(folder).exists():
+            _create(folder, settings, self._config)
+        _check(folder, settings)
         self.engine = _load(current(folder), folder, self._config)
         _clear(folder)
         # What changed before this process opened the folder is not known; how many there were the last time is.
@@ -208,7 +208,7 @@ def _load(shard: Path, folder: Path, config: qdrant_edge.EdgeConfig) -> qdrant_e
         time.sleep(0.02)
 
 
-def _create(folder: Path, settings: Mapping[str, object], dimensions: int) -> None:
+def _create(folder: Path, settings: Mapping[str, object], config: qdrant_edge.EdgeConfig) -> None:
     """Create an empty index beside its final place and move it there whole, so that a crash leaves none or all."""
     import qdrant_edge as edge
 
@@ -216,7 +216,7 @@ def _create(folder: Path, settings: Mapping[str, object], dimensions: int) -> No
     for path in (unfinished, folder / _CURRENT, folder / _GRAPH, folder / belonging.FILE):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     try:
-        shard = edge.EdgeShard.create(str(unfinished), _config(dimensions))
+        shard = edge.EdgeShard.create(str(unfinished), config)
         # Before the first point: the search graph is built with the filters in mind only if they are declared first.
         for key in PAYLOAD_KEYS:
             params = edge.IntegerIndexParams(
