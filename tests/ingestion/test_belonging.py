@@ -10,12 +10,9 @@ import pytest
 from ingestion.index.belonging import FILE, Belonging
 from ingestion.index.edge import EdgeIndex
 from ingestion.index.folder import erase
-from tests.ingestion.index_contract import TEXTS, point, vector, where
+from tests.ingestion.index_contract import TEXTS, folder, point, vector, where
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "index"
+__all__ = ["folder"]  # a fixture: pytest finds it by name
 
 
 def asks_nobody(chunks: Sequence[int]) -> dict[int, int]:

@@ -20,7 +20,9 @@ from ingestion.index.edge import EdgeIndex
 from ingestion.index.process import IndexProcess
 from ingestion.index.remote import SERVED, RemoteIndex, join
 from ingestion.index.types import IndexBusy, IndexCorrupt, IndexUnavailable
-from tests.ingestion.index_contract import point, vector, where
+from tests.ingestion.index_contract import folder, point, vector, where
+
+__all__ = ["folder"]  # a fixture: pytest finds it by name
 
 # Waiting for another process: generous, because it only matters when something is broken.
 PATIENCE_SECONDS = 60.0
@@ -30,11 +32,6 @@ def served(folder: Path) -> IndexProcess:
     process = IndexProcess(folder, dimensions=384, model="all-MiniLM-L6-v2")
     process.wait()
     return process
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "index"
 
 
 @pytest.fixture

@@ -13,13 +13,10 @@ from ingestion.index.process import IndexProcess
 from ingestion.index.readers import Readers
 from ingestion.index.remote import SEARCHING, RemoteIndex
 from ingestion.index.types import IndexUnavailable
-from tests.ingestion.index_contract import point, vector, where
+from tests.ingestion.index_contract import folder, point, vector, where
 from tests.ingestion.test_index_process import eventually, is_running
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "index"
+__all__ = ["folder"]  # a fixture: pytest finds it by name
 
 
 @pytest.fixture

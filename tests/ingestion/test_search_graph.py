@@ -8,12 +8,9 @@ import pytest
 from ingestion.index.edge import EdgeIndex
 from ingestion.index.folder import erase
 from ingestion.index.types import IndexUnavailable
-from tests.ingestion.index_contract import point, same, vector, where
+from tests.ingestion.index_contract import folder, point, same, vector, where
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "index"
+__all__ = ["folder"]  # a fixture: pytest finds it by name
 
 
 class TestFewerThanAGraphIsMadeFor:
