@@ -1,8 +1,8 @@
 """The packaged model's forward pass: BERT's word vectors, from the weights as they lie in the model's folder.
 
-Without sentence-transformers and torch, which take several times as long for a few words. Which engine does the work is
-the processor's: OpenVINO where it multiplies tiles of bfloat16 (AMX), ONNX Runtime with weights in bytes where it does not
-(docs/decisions/0013, 0017 and 0018).
+Without sentence-transformers and torch, which take several times as long for a few words. Questions are read by ONNX Runtime
+with weights in bytes; passages, too, but by OpenVINO where the processor multiplies tiles of bfloat16, AMX
+(docs/decisions/0013, 0017, 0018 and 0021).
 """
 
 from __future__ import annotations
@@ -59,8 +59,13 @@ class Engine(Protocol):
         """
 
 
-def engines() -> tuple[str, ...]:
-    """Return the names of the engines, the quickest on this machine's processor first."""
+def engines_for_one() -> tuple[str, ...]:
+    """Return the names of the engines, the quickest for a text by itself first."""
+    return "onnxruntime", "openvino"
+
+
+def engines_for_many() -> tuple[str, ...]:
+    """Return the names of the engines, the quickest on this machine's processor for many passages first."""
     return ("openvino", "onnxruntime") if has_amx() else ("onnxruntime", "openvino")
 
 

@@ -1,4 +1,4 @@
-"""BERT on ONNX Runtime with products of bytes: for processors that do not multiply tiles of bfloat16.
+"""BERT on ONNX Runtime with products of bytes: for questions, and for passages where no tiles of bfloat16 are multiplied.
 
 Weights are kept and multiplied in a byte each, what goes into a product is brought to bytes while it runs. A few channels
 are many times as large as the rest, always the same ones; they are multiplied in float32 beside it, since the steps of a

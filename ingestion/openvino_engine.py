@@ -1,8 +1,8 @@
-"""BERT on OpenVINO: for processors that multiply bfloat16.
+"""BERT on OpenVINO: for passages, where the processor multiplies tiles of bfloat16.
 
-The same arithmetic on the same weights as sentence-transformers does with torch, without loading either. Measured side
-by side on two Xeon cores: a question of 16 words 10.2 ms there and 2.0 ms here (docs/decisions/0013). The graph is
-written down here, so nothing is converted.
+The same arithmetic on the same weights as sentence-transformers does with torch, without loading either: half as many
+passages again in the same time as in bytes (docs/decisions/0013 and 0021). The graph is written down here, so nothing is
+converted.
 """
 
 from __future__ import annotations

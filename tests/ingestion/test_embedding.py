@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingestion import embedding
+from ingestion import passes
 from ingestion.chunking import Span
 from ingestion.cores import has_vnni
 from ingestion.embedding import Embedder, embedder
-from ingestion.forward import ForwardPass, batched, fits
+from ingestion.forward import ForwardPass, Vectors, batched, fits
 from ingestion.library import LibraryPass
 from ingestion.onnx_engine import _apart, in_bytes, with_sign
 from ingestion.weights import BUNDLED_SHA256, EmbeddingUnavailable, model_folder, verify_weights
@@ -34,12 +34,19 @@ def test_importing_the_module_loads_no_engine() -> None:
     assert printed_by(code) == "set()"
 
 
-ENGINES = pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+RUNS = {"openvino": "openvino.Core", "onnxruntime": "onnxruntime.InferenceSession"}
+ENGINES = pytest.mark.parametrize("engine", list(RUNS))
 
 
 def choose(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have models read from here on run on this engine, whatever this machine's processor is."""
+    """Have passages embedded from here on run on this engine, whatever this machine's processor is."""
     monkeypatch.setattr("ingestion.forward.has_amx", lambda: engine == "openvino")
+
+
+def vector_of(text: str, model: Embedder) -> Vectors:
+    """Return a passage's vector."""
+    vector: Vectors = model.embed_passages([text])[0]
+    return vector
 
 
 @ENGINES
@@ -53,7 +60,7 @@ def test_embedding_loads_no_torch_and_reports_to_nobody(engine: str) -> None:
         "calls = []\n"
         "sys.addaudithook(lambda name, _: calls.append(name) if name in ('socket.connect', 'socket.getaddrinfo') else None)\n"
         "from ingestion.embedding import embedder\n"
-        "embedder().embed_query('How many days of leave are there?')\n"
+        "embedder().embed_passages(['There are thirty days of leave.'])\n"
         "loaded = {name for name, module in sys.modules.items() if module is not None}\n"
         "assert loaded & {'openvino', 'onnxruntime'} == {%r}, loaded\n"
         % engine
@@ -64,14 +71,31 @@ def test_embedding_loads_no_torch_and_reports_to_nobody(engine: str) -> None:
 
 
 @pytest.mark.slow
+def test_questions_go_through_bytes_whatever_passages_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = {}
+    for engine in RUNS:
+        choose(engine, monkeypatch)
+        model = Embedder()
+        for question, passage, sentence in zip(
+            model.embed_queries(TEXTS), model.embed_passages(TEXTS), model.embed_tokens(TEXTS), strict=True
+        ):
+            assert float(question @ passage) == pytest.approx(1.0, abs=2e-3)
+            assert (question == sentence.whole).all()
+        ways[engine] = tuple(chosen.held() for chosen in (model._asking, model._storing))
+    for engine, (asking, storing) in ways.items():
+        assert isinstance(asking, ForwardPass)
+        assert isinstance(storing, ForwardPass)
+        assert (asking.engine, storing.engine) == ("onnxruntime", engine)
+
+
+@pytest.mark.slow
 def test_reading_the_model_starts_no_thread_and_a_forked_process_goes_on_with_it() -> None:
     code = (
         "import django; django.setup()\n"
         "import os\n"
         "import numpy\n"
-        "from ingestion import forward\n"
-        "forward.has_amx = lambda: False\n"
-        "from ingestion.embedding import PROBE, embedder\n"
+        "from ingestion.embedding import embedder\n"
+        "from ingestion.passes import PROBE\n"
         "threads = len(os.listdir('/proc/self/task'))\n"
         "here = embedder().embed_query(PROBE)\n"
         "assert len(os.listdir('/proc/self/task')) == threads\n"
@@ -138,8 +162,8 @@ def test_vectors_have_length_one_and_keep_the_order_of_their_texts() -> None:
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
     for text, vector in zip(TEXTS, vectors, strict=True):
-        # Alone and in a batch the products are rounded differently; bfloat16 keeps three digits of each.
-        assert float(embedder().embed_query(text) @ vector) == pytest.approx(1.0, abs=1e-3)
+        # A question's products are rounded to bytes, a passage's may be to bfloat16.
+        assert float(embedder().embed_query(text) @ vector) == pytest.approx(1.0, abs=2e-3)
 
 
 @pytest.mark.slow
@@ -186,20 +210,17 @@ def test_batches_hold_every_row_once_and_stay_within_the_budget() -> None:
 
 def held(model: Embedder, passed: ForwardPass | LibraryPass) -> Embedder:
     """Return an embedder that goes this way and no other."""
-    model._read = model._held = passed
+    for chosen in (model._asking, model._storing):
+        chosen._read = chosen._held = passed
     return model
 
 
 @ENGINES
 @pytest.mark.slow
-def test_the_quick_way_gives_what_the_library_gives(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose(engine, monkeypatch)
+def test_the_quick_way_gives_what_the_library_gives(engine: str) -> None:
     # A byte keeps less of a number than bfloat16 does.
     whole, piece = {"openvino": (1e-3, 5e-3), "onnxruntime": (2e-3, 1e-2)}[engine]
-    model = Embedder()
-    way = model._pass()
-    assert isinstance(way, ForwardPass)
-    assert way.engine == engine
+    model = held(Embedder(), ForwardPass(model_folder(), engine))
     plain = held(Embedder(), LibraryPass(model_folder()))
     long = "Whoever travels keeps the receipts for a year. " * 60
     for texts in (
@@ -228,8 +249,8 @@ def test_the_quick_way_gives_what_the_library_gives(engine: str, monkeypatch: py
 def test_the_kept_vector_of_the_probe_is_the_library_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.library.has_native_bf16", lambda: False)
     plain = held(Embedder(), LibraryPass(model_folder()))
-    kept = np.load(embedding.PROBED).astype(np.float32)
-    assert float(plain.embed_query(embedding.PROBE) @ kept) == pytest.approx(1.0, abs=1e-4)
+    kept = np.load(passes.PROBED).astype(np.float32)
+    assert float(plain.embed_query(passes.PROBE) @ kept) == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -237,15 +258,15 @@ def test_a_quick_way_that_gives_other_vectors_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     choose("openvino", monkeypatch)  # which rounds to what the library rounds to, where bytes are coarser
-    expected = Embedder().embed_query("Leave?")
+    expected = vector_of("Leave?", Embedder())
     other = np.zeros(384, dtype=np.float16)
     other[0] = 1.0
     np.save(tmp_path / "other.npy", other)
-    monkeypatch.setattr(embedding, "PROBED", tmp_path / "other.npy")
+    monkeypatch.setattr(passes, "PROBED", tmp_path / "other.npy")
     model = Embedder()
     with caplog.at_level(logging.ERROR):
-        vector = model.embed_query("Leave?")
-    assert isinstance(model._pass(), LibraryPass)
+        vector = vector_of("Leave?", model)
+    assert isinstance(model._storing.held(), LibraryPass)
     assert "storing and answering are slower" in caplog.text
     assert float(vector @ expected) == pytest.approx(1.0, abs=1e-3)
 
@@ -254,21 +275,18 @@ def refuses(*_: object, **__: object) -> None:
     raise RuntimeError("no code for this processor")
 
 
-RUNS = {"openvino": "openvino.Core", "onnxruntime": "onnxruntime.InferenceSession"}
-
-
 @ENGINES
 @pytest.mark.slow
 def test_where_one_engine_does_not_run_the_other_does(
     engine: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     choose(engine, monkeypatch)
-    Embedder().embed_query("Leave?")  # which imports the engine
+    vector_of("Leave?", Embedder())  # which imports the engine
     monkeypatch.setattr(RUNS[engine], refuses)
     model = Embedder()
     with caplog.at_level(logging.WARNING):
-        vector = model.embed_query("Leave?")
-    way = model._pass()
+        vector = vector_of("Leave?", model)
+    way = model._storing.held()
     assert isinstance(way, ForwardPass)
     assert {way.engine, engine} == set(RUNS)
     assert f"does not run on {engine} here: " in caplog.text
@@ -283,12 +301,12 @@ def test_where_no_engine_runs_the_library_does(
 ) -> None:
     for engine, runs in RUNS.items():
         choose(engine, monkeypatch)
-        Embedder().embed_query("Leave?")
+        vector_of("Leave?", Embedder())
         monkeypatch.setattr(runs, refuses)
     model = Embedder()
     with caplog.at_level(logging.WARNING):
-        vector = model.embed_query("Leave?")
-    assert isinstance(model._pass(), LibraryPass)
+        vector = vector_of("Leave?", model)
+    assert isinstance(model._storing.held(), LibraryPass)
     assert "no code for this processor" in caplog.text
     assert "storing and answering are slower" in caplog.text
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
@@ -307,11 +325,14 @@ def test_a_folder_with_a_model_of_the_same_kind_goes_the_quick_way_once_it_was_c
     assert float(model.embed_query("Leave?") @ embedder().embed_query("Leave?")) == pytest.approx(
         1.0, abs=1e-4
     )
-    assert isinstance(model._pass(), ForwardPass)
+    assert isinstance(model._storing.held(), ForwardPass)
 
 
 @pytest.mark.slow
-def test_a_model_of_another_kind_goes_the_way_of_the_library(folder_of_own: Path) -> None:
+def test_a_model_of_another_kind_goes_the_way_of_the_library(
+    folder_of_own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose("openvino", monkeypatch)  # two ways, one for questions and one for passages
     assert fits(folder_of_own)
     pooling = folder_of_own / "1_Pooling" / "config.json"
     settings = json.loads(pooling.read_text())
@@ -322,7 +343,8 @@ def test_a_model_of_another_kind_goes_the_way_of_the_library(folder_of_own: Path
         assert not fits(folder_of_own)
         model = Embedder(folder_of_own)
         vectors = model.embed_queries(["Leave?", "Leave of absence"])
-        assert isinstance(model._pass(), LibraryPass)
+        assert isinstance(model._storing.held(), LibraryPass)
+        assert model._storing.held() is model._asking.held()  # its weights are in memory once
         assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
         assert float(vectors[0] @ embedder().embed_query("Leave?")) < 0.999
     finally:
