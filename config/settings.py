@@ -211,6 +211,8 @@ MAX_QUESTION_CHARACTERS = env.number("FOOTNOTE_MAX_QUESTION_CHARACTERS", 4000)
 ANSWERING_PROCESSES = env.number("FOOTNOTE_ANSWERING_PROCESSES", min(own_cores(), 4))
 # How retrieval works, where it differs from the defaults, such as "reranking=cross-encoder" (docs/retrieval.md).
 RETRIEVAL = env.text("FOOTNOTE_RETRIEVAL")
+# A file of the organisation's own words for the same thing, beside those that come with the product (docs/asking.md).
+SYNONYMS = env.text("FOOTNOTE_SYNONYMS")
 EMBEDDING_MODEL = env.text("FOOTNOTE_EMBEDDING_MODEL", "all-MiniLM-L6-v2")
 RERANK_MODEL = env.text("FOOTNOTE_RERANK_MODEL")
 # A small learned model beside the rules that choose sentences and refuse (docs/retrieval.md).

@@ -22,6 +22,7 @@ class Options:
     that the question or good passages name. second_search: one more search from the best sentence. sentences: how near a passage's
     best sentence is to the question. reranking: off keeps the order of the fused scores.
     sufficiency: search once more for what the evidence lacks. spelling: read misspelled words as what was found spells them.
+    synonyms: read words that nothing found holds as another word for the same that is there.
     """
 
     planning: Planning = "rules"
@@ -32,6 +33,7 @@ class Options:
     reranking: Reranking = "features"
     sufficiency: bool = True
     spelling: bool = True
+    synonyms: bool = True
 
     @classmethod
     def configured(cls) -> "Options":
@@ -70,6 +72,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "reranking": get_args(Reranking),
     "sufficiency": ("on", "off"),
     "spelling": ("on", "off"),
+    "synonyms": ("on", "off"),
 }
 """Every option with the words it takes."""
 

@@ -1,6 +1,6 @@
 """What the record keeps of each stage of retrieval: ids, scores, counts and reasons, never a document's words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -52,8 +52,8 @@ def record_of_search(results: SearchResults) -> Record:
     }
 
 
-def record_of_spelling(words: Mapping[str, str]) -> Record:
-    """Return what the trace keeps of misspelled words: those the asker wrote. What they were read as is a document's."""
+def record_of_words(words: Iterable[str]) -> Record:
+    """Return what the trace keeps of words read otherwise: those the asker wrote. What they were read as is a document's."""
     return {"words": sorted(words)}
 
 

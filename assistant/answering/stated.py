@@ -92,7 +92,9 @@ def unsaid(
 ) -> tuple[str, ...]:
     """Return the question's telling words, as typed, that none of the given stems is: the rarest and those near it."""
     stems = set(known)
-    asked_for = content_words(HOW.sub("", question))
-    missing = {word: weights.get(stem(word), unseen) for word in asked_for if stem(word) not in stems}
+    asked_for: dict[str, str] = {}  # "boss's" and "boss" are one, as first typed
+    for word in content_words(HOW.sub("", question)):
+        asked_for.setdefault(stem(word), word)
+    missing = {word: weights.get(own, unseen) for own, word in asked_for.items() if own not in stems}
     rarest = max(missing.values(), default=0.0)
     return tuple(word for word, weight in missing.items() if weight >= TELLING_SHARE * rarest)

@@ -20,7 +20,7 @@ SHORTEST_AXIS = 14  # days
 MOST_BARS = 62
 STAGES = (
     ("Planned", ("screen", "plan")),
-    ("Searched", ("search", "spelling")),
+    ("Searched", ("search", "spelling", "synonyms")),
     ("Checked rights", ("gate",)),
     ("Followed names", ("bridge",)),
     ("Looked for what lacked", ("sufficiency",)),

@@ -157,7 +157,7 @@ class _Reader:
         return f"{before} “{self.of(int(twin)).title}”" if before and twin.isdecimal() else reason
 
     def searches(self, record: Json) -> tuple[Search, ...]:
-        """Return the searches of one search step; a misspelled question has two such steps."""
+        """Return the searches of one search step; a question that was read in other words has two such steps."""
         texts = {
             whole_of(entry, "number"): words_of(entry, "text")
             for entry in entries_of(self.record("plan"), "sub_queries")

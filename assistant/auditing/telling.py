@@ -101,6 +101,11 @@ def _spelling(record: Json) -> Told:
     return "Read misspelled words", (line,), ""
 
 
+def _synonyms(record: Json) -> Told:
+    line = f"Nothing found speaks of {quoted(record.get('words'))}; read as what it is called there, and searched again."
+    return "Read other words for the same", (line,), ""
+
+
 def _gate(record: Json) -> Told:
     passed, withheld = len(entries_of(record, "passed")), len(entries_of(record, "withheld"))
     line = f"{counted(passed, 'passage')} passed, decided again in the database at that moment."
@@ -197,6 +202,6 @@ def _failed(record: Json) -> Told:
 
 
 _TELLERS: dict[str, Callable[[Json], Told]] = {
-    "screen": _screen, "gate": _gate, "spelling": _spelling, "bridge": _bridge, "sufficiency": _sufficiency, "rerank": _rerank, "context": _context,
+    "screen": _screen, "gate": _gate, "spelling": _spelling, "synonyms": _synonyms, "bridge": _bridge, "sufficiency": _sufficiency, "rerank": _rerank, "context": _context,
     "answer": _answer, "verify": _verify, "failed": _failed,
 }  # fmt: skip

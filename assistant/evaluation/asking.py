@@ -104,7 +104,7 @@ def _ask(
         stages=_milliseconds(steps),
     )
     return (
-        _extracted(asked, values.get("spelling", values["plan"]), ranked, viewer)
+        _extracted(asked, values.get("synonyms", values.get("spelling", values["plan"])), ranked, viewer)
         if asking.extracts
         else asked
     )

@@ -128,7 +128,7 @@ class Spent:
 
 
 PLANNING = ("screen", "plan")
-SEARCHING = ("search", "gate", "spelling", "bridge", "sufficiency", "rerank", "context")
+SEARCHING = ("search", "gate", "spelling", "synonyms", "bridge", "sufficiency", "rerank", "context")
 PARTS = (
     ("planning", "same", PLANNING),
     ("searching", "part", SEARCHING),
@@ -183,6 +183,9 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
             if "spelling" in rows:
                 words = quoted(rows["spelling"].record.get("words"))
                 lines.append(f"Nothing found spells {words} so: searched again with the nearest words there.")
+            if "synonyms" in rows:
+                words = quoted(rows["synonyms"].record.get("words"))
+                lines.append(f"Nothing found speaks of {words}: searched again with what it is called there.")
             told.append(
                 Stage(
                     "Searched the documents you may read",

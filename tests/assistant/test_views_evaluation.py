@@ -309,7 +309,7 @@ def test_a_run_is_started_with_the_options_chosen(world: World, client: Client) 
     assert "cross-encoder" not in html  # there is none here
     sent = {
         "label": "Try", "planning": "rules", "fusion": "rrf", "bridge": "off", "second_search": "on", "sentences": "on",
-        "reranking": "features", "sufficiency": "on", "spelling": "on",
+        "reranking": "features", "sufficiency": "on", "spelling": "on", "synonyms": "on",
     }  # fmt: skip
     response = client.post(reverse("assistant:evaluation_start"), sent)
     run = EvaluationRun.objects.get()

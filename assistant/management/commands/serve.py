@@ -39,7 +39,7 @@ WAITING_FOR_A_MODEL = 4
 
 class Command(BaseCommand):
     help = "Run Footnote: web server, worker, schedule, index and what answers questions."
-    requires_system_checks = ["models"]
+    requires_system_checks = ["models", "synonyms"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")

@@ -1,0 +1,158 @@
+"""Words for the same thing: what people ask about in one word, their documents may call by another.
+
+"How many vacation days do I get?" finds the neighbourhood by its meaning; there they speak of leave. A term of the
+question that nothing found holds is read as the other term for it that most of what was found holds. Only passages that
+the asker may read count. The terms come from `synonyms.txt` and from a file of the organisation's own, both in the format
+that search engines share (Solr's): terms between commas stand for each other, `a, b => c` goes one way, `#` is a remark.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+
+from ingestion.words import WORD, stem, words_of
+from retrieval.types import Passage, Plan
+
+BUILT_IN = Path(__file__).with_name("synonyms.txt")
+
+Term = tuple[str, ...]
+"""A term's words in lower case and in the singular."""
+
+Synonyms = Mapping[Term, Sequence[str]]
+"""What each term may be read as, in the order of the files."""
+
+
+class SynonymsError(Exception):
+    """A file of synonyms cannot be used; the message names file and line."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a text a term stands, as character offsets."""
+
+    start: int
+    end: int
+    term: Term
+
+
+def other_words(question: str, passages: Sequence[Passage], synonyms: Synonyms) -> Mapping[Term, str]:
+    """Return the question's terms that no passage holds, each with the other term for it that most passages hold.
+
+    Of several that as many hold it is the first in the files; where a longer one has it in it ("annual leave" for "leave"),
+    that one, which says more exactly what is meant. A term for which the passages have no other is left out.
+    """
+    terms = {place.term: question[place.start : place.end] for place in _places(question, synonyms)}
+    if not terms:
+        return {}
+    held = [_stemmed(" ".join((p.title, *p.headings, p.text))) for p in passages]
+
+    def holding(text: str) -> int:
+        wanted = _stemmed(text)
+        return sum(wanted in stems for stems in held)
+
+    found = {}
+    for term, typed in terms.items():
+        if holding(typed):
+            continue
+        counts = {other: count for other in synonyms[term] if (count := holding(other))}
+        if counts:
+            most = max(counts, key=counts.__getitem__)
+            exact = [other for other in counts if _stemmed(most) in _stemmed(other)]
+            found[term] = max(exact, key=lambda other: (len(words_of(other)), counts[other]))
+    return found
+
+
+def reworded_plan(plan: Plan, words: Mapping[Term, str]) -> Plan:
+    """Return a plan that asks the same in these other words."""
+    sub_queries = tuple(replace(s, text=reworded(s.text, words)) for s in plan.sub_queries)
+    return replace(plan, standalone=reworded(plan.standalone, words), sub_queries=sub_queries)
+
+
+def reworded(text: str, words: Mapping[Term, str]) -> str:
+    """Return a text with these terms put in other words."""
+    for place in reversed(list(_places(text, words))):
+        text = f"{text[: place.start]}{words[place.term]}{text[place.end :]}"
+    return text
+
+
+def typed_in(text: str, words: Mapping[Term, str]) -> tuple[str, ...]:
+    """Return these terms as a text has them."""
+    return tuple(dict.fromkeys(text[place.start : place.end] for place in _places(text, words)))
+
+
+def configured_synonyms() -> Synonyms:
+    """Return the terms that come with the product and the organisation's own (FOOTNOTE_SYNONYMS), read once.
+
+    Raises SynonymsError with file and line when one of the files cannot be used.
+    """
+    return _read(settings.SYNONYMS)
+
+
+@lru_cache(maxsize=4)
+def _read(own: str) -> Synonyms:
+    readings: dict[Term, list[str]] = {}
+    # The organisation's own words come first: of two that as many passages hold, the first is taken.
+    for path in [*([Path(own)] if own else []), BUILT_IN]:
+        for term, others in read_synonyms(path):
+            known = readings.setdefault(term, [])
+            known += [other for other in others if other not in known]
+    return readings
+
+
+def read_synonyms(path: Path) -> Iterator[tuple[Term, list[str]]]:
+    """Yield the terms of a file, each with what it may be read as. Raises SynonymsError with file and line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SynonymsError(f"The synonyms in {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SynonymsError(f"The synonyms in {path} cannot be read: they are not in UTF-8.") from error
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        left, arrow, right = text.partition("=>")
+        terms, others = _terms(left), _terms(right if arrow else left)
+        if not terms or not others or (not arrow and len(terms) < 2):
+            raise SynonymsError(
+                f"{path}, line {number}: expected terms for the same thing, such as “vacation, annual leave”, or "
+                f"“PTO => leave”, not “{text}”."
+            )
+        for term in terms:
+            yield _folded(term), [other for other in others if _folded(other) != _folded(term)]
+
+
+def _terms(text: str) -> list[str]:
+    return [term for part in text.split(",") if (term := " ".join(part.split())) and words_of(term)]
+
+
+def _places(text: str, terms: Mapping[Term, object]) -> Iterator[Place]:
+    """Yield where terms stand in a text, in order, of those that begin with the same word the longest."""
+    longest = max(map(len, terms), default=0)
+    found = list(WORD.finditer(text))
+    forms = [_singular(match.group().lower()) for match in found]
+    at = 0
+    while at < len(found):
+        lengths = range(min(longest, len(found) - at), 0, -1)
+        term = next((t for n in lengths if (t := tuple(forms[at : at + n])) in terms), None)
+        if term:
+            yield Place(found[at].start(), found[at + len(term) - 1].end(), term)
+        at += len(term or ".")
+
+
+def _folded(term: str) -> Term:
+    return tuple(map(_singular, words_of(term)))
+
+
+def _singular(word: str) -> str:
+    """Return a word without the s of the plural or the possessive: what is asked for is the same."""
+    word = word.replace("’", "'").removesuffix("'s")
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _stemmed(text: str) -> str:
+    """Return a text's stems in order, each between spaces, so that one text can be looked for in another."""
+    return f" {' '.join(map(stem, words_of(text)))} "

@@ -1,0 +1,58 @@
+"""A question in other words than the documents' is answered, and both the asker and the auditor are told how it was read."""
+
+from django.test import Client
+from django.urls import reverse
+
+from accounts.viewer import EVERYONE
+from assistant.auditing.record import answer_record
+from assistant.models import Question
+from ingestion.access import Rule
+from tests.assistant.asking import answer_of, asked, deliver, index_of_its_own, indexed
+from tests.factories import make_document
+from tests.world import World
+
+__all__ = ["index_of_its_own", "indexed"]
+
+QUESTION = "When are the restrooms cleaned?"
+TEXT = "The toilets are cleaned at noon."
+
+
+def with_toilets(world: World, rule: Rule) -> World:
+    make_document(world.sources["open"], "rooms", TEXT, rule)
+    deliver()
+    return world
+
+
+def test_it_is_answered_in_the_document_s_words(indexed: World) -> None:
+    world = with_toilets(indexed, Rule.of({EVERYONE}))
+    question = asked(world.alice, QUESTION)
+    assert question.state == Question.State.ANSWERED
+    assert question.text == QUESTION
+    assert [quote.text for claim in answer_of(world.alice, QUESTION).claims for quote in claim.quotes] == [TEXT]
+
+
+def test_the_asker_and_the_auditor_are_told_which_word_was_read_otherwise(
+    indexed: World, client: Client
+) -> None:
+    world = with_toilets(indexed, Rule.of({EVERYONE}))
+    question = asked(world.alice, QUESTION)
+    client.force_login(world.alice)
+    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    assert "Nothing found speaks of “restrooms”: searched again with what it is called there." in html
+    record = answer_record(question)
+    told = next(stage for stage in record.stages if stage.name == "synonyms")
+    assert told.title == "Read other words for the same"
+    assert "“restrooms”" in " ".join(told.lines)
+    assert record.is_true
+
+
+def test_somebody_who_may_not_read_the_document_is_told_nothing_of_its_words(
+    indexed: World, client: Client
+) -> None:
+    world = with_toilets(indexed, Rule.of({f"user:{indexed.alice.pk}"}))
+    question = asked(world.charlie, QUESTION)
+    assert question.state == Question.State.REFUSED
+    client.force_login(world.charlie)
+    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    assert "called there" not in html
+    assert "synonyms" not in [stage.name for stage in answer_record(question).stages]

@@ -1,0 +1,206 @@
+"""Words that nothing found holds are read as what it is called there, and as nothing that the asker may not read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from accounts.viewer import EVERYONE
+from ingestion.access import Rule
+from retrieval.apps import synonyms_can_be_read
+from retrieval.options import Options
+from retrieval.orchestrator import retrieve
+from retrieval.synonyms import (
+    BUILT_IN,
+    Synonyms,
+    SynonymsError,
+    Term,
+    configured_synonyms,
+    other_words,
+    read_synonyms,
+    reworded,
+    typed_in,
+)
+from retrieval.types import Grant, Passage, Step
+from tests.assistant.asking import deliver, index_of_its_own
+from tests.factories import make_document
+from tests.world import World, make_world
+
+__all__ = ["index_of_its_own"]
+
+
+@pytest.fixture
+def built_in() -> Synonyms:
+    return configured_synonyms()
+
+
+def passage(text: str, title: str = "Handbook") -> Passage:
+    return Passage(
+        chunk=1, chunk_digest="", ordinal=0, document=1, document_public_id="", version=1, title=title,
+        source_name="", author="", dated=None, is_superseded=False, page=None, headings=(), start=0, end=len(text),
+        text=text, grant=Grant(1, 1, ()),
+    )  # fmt: skip
+
+
+def read_as(question: str, *texts: str) -> str:
+    words = other_words(question, [passage(text) for text in texts], configured_synonyms())
+    return reworded(question, words)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "meant"),
+    [
+        ("How many vacation days?", "There are 25 days of leave.", "How many leave days?"),
+        ("How much PTO do I get?", "There are 25 days of leave.", "How much leave do I get?"),
+        ("Who is my boss?", "Ask your team lead.", "Who is my team lead?"),
+        ("Can my kids come?", "Children are welcome.", "Can my children come?"),
+        ("Is a doctor’s note needed?", "Bring a medical certificate.", "Is a medical certificate needed?"),
+        ("Where are the restrooms?", "Toilets are on each floor.", "Where are the toilet?"),
+    ],
+)
+def test_a_word_is_read_as_what_it_is_called_in_what_was_found(question: str, text: str, meant: str) -> None:
+    assert read_as(question, text) == meant
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How many vacation days?", "Vacations are asked for early; leave is granted."),  # it stands there
+        ("How many vacation days?", "Cards are blue."),  # and nothing else for it does
+        ("Where are fire extinguishers?", "Dismissal needs a reason."),  # "fired" is not "fire"
+        ("When may I leave?", "Holidays are in July."),  # one way only
+        ("How many days?", "There are 25 days of leave."),
+        ("", "There are 25 days of leave."),
+    ],
+)
+def test_other_words_stay(question: str, text: str) -> None:
+    assert read_as(question, text) == question
+
+
+def test_of_two_other_words_the_one_that_more_passages_hold_is_taken() -> None:
+    assert read_as("Who is my boss?", "A manager.", "Your supervisor.", "The supervisor.") == "Who is my supervisor?"
+
+
+def test_a_longer_term_that_has_the_word_in_it_says_more_exactly_what_is_meant() -> None:
+    texts = "Parental leave is long.", "Sick leave is paid.", "Annual leave is 25 days."
+    assert read_as("How many vacation days?", *texts) == "How many annual leave days?"
+
+
+def test_a_term_of_several_words_goes_before_the_words_in_it(built_in: Synonyms) -> None:
+    question = "Is paid time off paid?"
+    words = other_words(question, [passage("Annual leave is paid.")], built_in)
+    assert typed_in(question, words) == ("paid time off",)
+    assert reworded(question, words) == "Is annual leave paid?"
+
+
+def test_titles_and_headings_hold_words_as_well(built_in: Synonyms) -> None:
+    assert other_words("Any vacation?", [passage("25 days.", title="Annual leave")], built_in) == {
+        ("vacation",): "annual leave"
+    }
+
+
+def test_what_comes_with_the_product_can_be_read_and_leads_no_term_to_itself() -> None:
+    read = list(read_synonyms(BUILT_IN))
+    assert len(read) > 150
+    for term, others in read:
+        assert others, term
+        assert " ".join(term) not in others
+
+
+# --- The organisation's own file -------------------------------------------------------------------------------------
+
+
+def own(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "words.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_organisation_s_own_words_come_before_those_of_the_product(
+    tmp_path: Path, settings: object
+) -> None:
+    settings.SYNONYMS = str(own(tmp_path, "# ours\nBlue Desk, IT service\nvacation => sabbatical\n\n"))  # type: ignore[attr-defined]
+    words: dict[Term, str] = dict(
+        other_words("Who runs the blue desk, and what of vacation?", [passage("IT service; sabbatical, leave.")], configured_synonyms())
+    )  # fmt: skip
+    assert words == {("blue", "desk"): "IT service", ("vacation",): "sabbatical"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a, b\nalone\n", "line 2: expected terms for the same thing"),
+        ("a =>\n", "line 1: expected"),
+        ("=> b\n", "line 1: expected"),
+        (", ;\n", "line 1: expected"),
+    ],
+)
+def test_a_line_that_says_nothing_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SynonymsError, match=said):
+        list(read_synonyms(own(tmp_path, text)))
+
+
+def test_a_file_that_cannot_be_read_is_told_at_the_start_and_not_with_the_first_question(
+    tmp_path: Path, settings: object
+) -> None:
+    assert synonyms_can_be_read() == []
+    settings.SYNONYMS = str(tmp_path / "none.txt")  # type: ignore[attr-defined]
+    assert "none.txt cannot be read: No such file" in str(synonyms_can_be_read()[0].msg)
+    (tmp_path / "latin.txt").write_bytes("Büro, Kontor".encode("latin-1"))
+    settings.SYNONYMS = str(tmp_path / "latin.txt")  # type: ignore[attr-defined]
+    assert "not in UTF-8" in str(synonyms_can_be_read()[0].msg)
+
+
+# --- Through retrieval -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spoken(db: None, index_of_its_own: None) -> World:
+    """The world with a page on toilets for everybody, and one in which finance alone calls customers by another word."""
+    world = make_world()
+    make_document(world.sources["open"], "rooms", "The toilets of the office are cleaned at noon.", Rule.of({EVERYONE}))
+    make_document(
+        world.sources["open"], "sale", "The attorneys of the office prepare the sale.", Rule.of({f"user:{world.alice.pk}"})
+    )  # fmt: skip
+    deliver()
+    return world
+
+
+def steps(world: World, name: str, question: str, options: str = "") -> list[Step]:
+    return list(retrieve(question, (), world.viewer(name), options=Options.parse(options)))
+
+
+QUESTION = "When are the restrooms of the office cleaned?"
+
+
+def test_a_question_is_searched_again_with_what_it_is_called_there(spoken: World) -> None:
+    found = steps(spoken, "charlie", QUESTION)
+    names = [step.name for step in found]
+    assert names == ["plan", "search", "gate", "synonyms", "search", "gate", "bridge", "sufficiency", "rerank"]
+    plan = found[names.index("synonyms")].value
+    assert plan.standalone == plan.sub_queries[0].text == "When are the toilet of the office cleaned?"
+    assert plan.question == QUESTION
+    assert found[-1].value[0].passage.title == "Rooms"
+
+
+def test_the_record_keeps_the_asker_s_word_and_not_the_document_s(spoken: World) -> None:
+    found = steps(spoken, "charlie", QUESTION)
+    assert next(step.record for step in found if step.name == "synonyms") == {"words": ["restrooms"]}
+    assert "toilet" not in json.dumps([step.record for step in found])
+
+
+def test_it_can_be_turned_off(spoken: World) -> None:
+    assert "synonyms" not in [step.name for step in steps(spoken, "charlie", QUESTION, "synonyms=off")]
+
+
+def test_a_word_may_be_misspelled_and_another_called_otherwise(spoken: World) -> None:
+    found = steps(spoken, "charlie", "When are the restrooms of the offise cleaned?")
+    assert [step.name for step in found][3:5] == ["spelling", "synonyms"]
+    assert found[4].value.standalone == "When are the toilet of the office cleaned?"
+
+
+def test_a_word_of_a_document_that_the_asker_may_not_read_is_no_word_to_them(spoken: World) -> None:
+    question = "Which lawyers of the office prepare it?"
+    assert "synonyms" in [step.name for step in steps(spoken, "alice", question)]
+    for name in ("bob", "charlie", "dana", "adam"):
+        assert "synonyms" not in [step.name for step in steps(spoken, name, question)]
