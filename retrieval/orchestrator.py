@@ -29,14 +29,15 @@ from retrieval.records import (
     record_of_plan,
     record_of_ranking,
     record_of_search,
+    record_of_spelling,
     record_of_sufficiency,
-    record_of_words,
+    record_of_synonyms,
 )
 from retrieval.reranking import Reranker, with_second_opinion
 from retrieval.search import SearchResults, search
 from retrieval.spelling import respelled, respelled_plan
 from retrieval.sufficiency import Sufficiency, check
-from retrieval.synonyms import configured_synonyms, other_words, reworded_plan, typed_in
+from retrieval.synonyms import OtherWords, configured_synonyms, other_words, reworded_plan
 from retrieval.types import Filters, Gated, Plan, Step, SubQuery, Turn
 
 NO_FILTERS = Filters()
@@ -55,8 +56,8 @@ def retrieve(
     """Yield a Step after each stage: plan, search, gate, bridge, sufficiency, rerank. The last one's value is the ranked passages.
 
     A plan that asks back is the only step: nothing is searched. Where words were misspelled there is a step `spelling`
-    after the gate, where they stand for what is called otherwise there a step `synonyms`: the value of each is the plan in
-    the words it was read in, and search and gate come a second time after them.
+    after the gate, where nothing found holds a word that has others for the same a step `synonyms`: the value of each is the
+    plan in the words it was read in, and where that is another search and gate come a second time.
 
     `options` are the configured ones unless given. `filters` are what the asker picked beside the question. `planner`
     and `reranker` are the model-backed ones where the options ask for them; without one the rules do its work.
@@ -75,15 +76,16 @@ def retrieve(
     results, gated = yield from _found(plan, viewer, options, narrowed, clock)
     scorer = _scorer(plan, results, gated, options)
     words = respelled(plan.standalone, gated.passages, scorer.rarity) if options.spelling else {}
-    others = other_words(plan.standalone, gated.passages, configured_synonyms()) if options.synonyms else {}
     if words:
         plan = respelled_plan(plan, words)
-        yield clock.step("spelling", plan, record_of_words(words))
-    if others:
-        asked = typed_in(plan.standalone, others)
-        plan = reworded_plan(plan, others)
-        yield clock.step("synonyms", plan, record_of_words(asked))
-    if words or others:
+        yield clock.step("spelling", plan, record_of_spelling(words))
+    others = OtherWords()
+    if options.synonyms:
+        others = other_words(plan, gated.passages, results, viewer, configured_synonyms())
+    if others.lacking:
+        plan = reworded_plan(plan, others.readings)
+        yield clock.step("synonyms", plan, record_of_synonyms(others))
+    if words or others.readings:
         results, gated = yield from _found(plan, viewer, options, narrowed, clock)
         scorer = _scorer(plan, results, gated, options)
 

@@ -1,12 +1,13 @@
 """What the record keeps of each stage of retrieval: ids, scores, counts and reasons, never a document's words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from retrieval.bridge import Bridged
 from retrieval.search import SearchResults
 from retrieval.sufficiency import Sufficiency
+from retrieval.synonyms import OtherWords
 from retrieval.types import Candidate, Filters, Gated, Plan, Ranked
 
 Record = dict[str, Any]  # Any: JSON values
@@ -52,9 +53,22 @@ def record_of_search(results: SearchResults) -> Record:
     }
 
 
-def record_of_words(words: Iterable[str]) -> Record:
-    """Return what the trace keeps of words read otherwise: those the asker wrote. What they were read as is a document's."""
+def record_of_spelling(words: Mapping[str, str]) -> Record:
+    """Return what the trace keeps of misspelled words: those the asker wrote. What they were read as is a document's."""
     return {"words": sorted(words)}
+
+
+def record_of_synonyms(others: OtherWords) -> Record:
+    """Return what the trace keeps of words that nothing found holds: those the asker wrote, and whether they were read otherwise.
+
+    What they were read as is a document's. Where other words for them were searched for, also what that brought.
+    """
+    return {
+        "words": list(others.lacking),
+        "read_otherwise": len(others.readings),
+        "candidates": _candidates(others.candidates),
+        **record_of_gate(others.gated),
+    }
 
 
 def record_of_gate(gated: Gated) -> Record:

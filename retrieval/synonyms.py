@@ -1,20 +1,24 @@
 """Words for the same thing: what people ask about in one word, their documents may call by another.
 
 "How many vacation days do I get?" finds the neighbourhood by its meaning; there they speak of leave. A term of the
-question that nothing found holds is read as the other term for it that most of what was found holds. Only passages that
-the asker may read count. The terms come from `synonyms.txt` and from a file of the organisation's own, both in the format
+question that nothing found holds is read as the other term for it that most of what was found holds; where that holds none
+either, one search looks for them ("per diem" means little to the model). Only passages that the asker may read count. The terms come from `synonyms.txt` and from a file of the organisation's own, both in the format
 that search engines share (Solr's): terms between commas stand for each other, `a, b => c` goes one way, `#` is a remark.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
 
+from accounts.viewer import Viewer
+from ingestion.index.types import IndexQuery
 from ingestion.words import WORD, stem, words_of
-from retrieval.types import Passage, Plan
+from retrieval.gate import pass_gate
+from retrieval.search import SearchResults, search_more
+from retrieval.types import Candidate, Gated, Passage, Plan
 
 BUILT_IN = Path(__file__).with_name("synonyms.txt")
 
@@ -23,6 +27,9 @@ Term = tuple[str, ...]
 
 Synonyms = Mapping[Term, Sequence[str]]
 """What each term may be read as, in the order of the files."""
+
+MOST_LOOKED_AT = 10
+"""Passages of the search for other terms: enough to see which of them is used here."""
 
 
 class SynonymsError(Exception):
@@ -38,26 +45,57 @@ class Place:
     term: Term
 
 
-def other_words(question: str, passages: Sequence[Passage], synonyms: Synonyms) -> Mapping[Term, str]:
-    """Return the question's terms that no passage holds, each with the other term for it that most passages hold.
+@dataclass(frozen=True)
+class OtherWords:
+    """The question's terms that nothing found holds: as typed, and what those are read as for which there is another.
+
+    `candidates` were looked for because nothing found held another either, `gated` is what passed of them.
+    """
+
+    lacking: tuple[str, ...] = ()
+    readings: Mapping[Term, str] = field(default_factory=dict)
+    candidates: tuple[Candidate, ...] = ()
+    gated: Gated = Gated((), ())
+
+
+def other_words(
+    plan: Plan, passages: Sequence[Passage], results: SearchResults, viewer: Viewer, synonyms: Synonyms
+) -> OtherWords:
+    """Return which terms of a question nothing found holds, and what they are read as. One more search at most."""
+    terms = unheld(plan.standalone, passages, synonyms)
+    readings = readings_in(passages, terms, synonyms)
+    unread = [term for term in terms if term not in readings]
+    if not unread:
+        return OtherWords(tuple(terms.values()), readings)
+    text = " ".join(other for term in unread for other in synonyms[term])
+    candidates = search_more([(IndexQuery(results.asked.vector, text), MOST_LOOKED_AT)], results)[0]
+    gated = pass_gate([candidate.chunk for candidate in candidates], viewer)
+    readings = {**readings, **readings_in(gated.passages, unread, synonyms)}
+    return OtherWords(tuple(terms.values()), readings, candidates, gated)
+
+
+def unheld(question: str, passages: Iterable[Passage], synonyms: Synonyms) -> dict[Term, str]:
+    """Return the terms of a question that no passage holds, each as it is typed."""
+    terms = {place.term: question[place.start : place.end] for place in _places(question, synonyms)}
+    held = [_stems_of(passage) for passage in passages] if terms else []
+    return {
+        term: typed for term, typed in terms.items() if not any(_stemmed(typed) in stems for stems in held)
+    }
+
+
+def readings_in(
+    passages: Iterable[Passage], terms: Iterable[Term], synonyms: Synonyms
+) -> dict[Term, str]:
+    """Return for each term the other one that most passages hold; a term for which they have no other is left out.
 
     Of several that as many hold it is the first in the files; where a longer one has it in it ("annual leave" for "leave"),
-    that one, which says more exactly what is meant. A term for which the passages have no other is left out.
+    that one, which says more exactly what is meant.
     """
-    terms = {place.term: question[place.start : place.end] for place in _places(question, synonyms)}
-    if not terms:
-        return {}
-    held = [_stemmed(" ".join((p.title, *p.headings, p.text))) for p in passages]
-
-    def holding(text: str) -> int:
-        wanted = _stemmed(text)
-        return sum(wanted in stems for stems in held)
-
+    held = [_stems_of(passage) for passage in passages]
     found = {}
-    for term, typed in terms.items():
-        if holding(typed):
-            continue
-        counts = {other: count for other in synonyms[term] if (count := holding(other))}
+    for term in terms:
+        holding = {other: sum(_stemmed(other) in stems for stems in held) for other in synonyms[term]}
+        counts = {other: count for other, count in holding.items() if count}
         if counts:
             most = max(counts, key=counts.__getitem__)
             exact = [other for other in counts if _stemmed(most) in _stemmed(other)]
@@ -76,11 +114,6 @@ def reworded(text: str, words: Mapping[Term, str]) -> str:
     for place in reversed(list(_places(text, words))):
         text = f"{text[: place.start]}{words[place.term]}{text[place.end :]}"
     return text
-
-
-def typed_in(text: str, words: Mapping[Term, str]) -> tuple[str, ...]:
-    """Return these terms as a text has them."""
-    return tuple(dict.fromkeys(text[place.start : place.end] for place in _places(text, words)))
 
 
 def configured_synonyms() -> Synonyms:
@@ -151,6 +184,10 @@ def _singular(word: str) -> str:
     """Return a word without the s of the plural or the possessive: what is asked for is the same."""
     word = word.replace("’", "'").removesuffix("'s")
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _stems_of(passage: Passage) -> str:
+    return _stemmed(" ".join((passage.title, *passage.headings, passage.text)))
 
 
 def _stemmed(text: str) -> str:

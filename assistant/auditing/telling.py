@@ -102,8 +102,12 @@ def _spelling(record: Json) -> Told:
 
 
 def _synonyms(record: Json) -> Told:
-    line = f"Nothing found speaks of {quoted(record.get('words'))}; read as what it is called there, and searched again."
-    return "Read other words for the same", (line,), ""
+    words = quoted(record.get("words"))
+    if whole_of(record, "read_otherwise"):
+        line = f"Nothing found speaks of {words}; read as what it is called there, and searched again."
+        return "Read other words for the same", (line,), ""
+    line = f"Nothing found speaks of {words}, nor of what else it may be called."
+    return "Looked for other words for the same", (line,), ""
 
 
 def _gate(record: Json) -> Told:

@@ -184,8 +184,10 @@ def stages(request: SignedInRequest, question: Question) -> list[Stage]:
                 words = quoted(rows["spelling"].record.get("words"))
                 lines.append(f"Nothing found spells {words} so: searched again with the nearest words there.")
             if "synonyms" in rows:
-                words = quoted(rows["synonyms"].record.get("words"))
-                lines.append(f"Nothing found speaks of {words}: searched again with what it is called there.")
+                read = rows["synonyms"].record
+                then = ": searched again with what it is called there"
+                other = then if read.get("read_otherwise") else ", nor of what else it may be called"
+                lines.append(f"Nothing found speaks of {quoted(read.get('words'))}{other}.")
             told.append(
                 Stage(
                     "Searched the documents you may read",

@@ -1,6 +1,7 @@
 """Words that nothing found holds are read as what it is called there, and as nothing that the asker may not read."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,13 @@ from retrieval.options import Options
 from retrieval.orchestrator import retrieve
 from retrieval.synonyms import (
     BUILT_IN,
-    Synonyms,
     SynonymsError,
     Term,
     configured_synonyms,
-    other_words,
     read_synonyms,
+    readings_in,
     reworded,
-    typed_in,
+    unheld,
 )
 from retrieval.types import Grant, Passage, Step
 from tests.assistant.asking import deliver, index_of_its_own
@@ -27,11 +27,6 @@ from tests.factories import make_document
 from tests.world import World, make_world
 
 __all__ = ["index_of_its_own"]
-
-
-@pytest.fixture
-def built_in() -> Synonyms:
-    return configured_synonyms()
 
 
 def passage(text: str, title: str = "Handbook") -> Passage:
@@ -42,9 +37,13 @@ def passage(text: str, title: str = "Handbook") -> Passage:
     )  # fmt: skip
 
 
+def readings(question: str, *passages: Passage) -> Mapping[Term, str]:
+    synonyms = configured_synonyms()
+    return readings_in(passages, unheld(question, passages, synonyms), synonyms)
+
+
 def read_as(question: str, *texts: str) -> str:
-    words = other_words(question, [passage(text) for text in texts], configured_synonyms())
-    return reworded(question, words)
+    return reworded(question, readings(question, *map(passage, texts)))
 
 
 @pytest.mark.parametrize(
@@ -86,17 +85,14 @@ def test_a_longer_term_that_has_the_word_in_it_says_more_exactly_what_is_meant()
     assert read_as("How many vacation days?", *texts) == "How many annual leave days?"
 
 
-def test_a_term_of_several_words_goes_before_the_words_in_it(built_in: Synonyms) -> None:
-    question = "Is paid time off paid?"
-    words = other_words(question, [passage("Annual leave is paid.")], built_in)
-    assert typed_in(question, words) == ("paid time off",)
-    assert reworded(question, words) == "Is annual leave paid?"
+def test_a_term_of_several_words_goes_before_the_words_in_it() -> None:
+    question = "Is Paid Time Off paid?"
+    assert list(unheld(question, [], configured_synonyms()).values()) == ["Paid Time Off"]
+    assert read_as(question, "Annual leave is paid.") == "Is annual leave paid?"
 
 
-def test_titles_and_headings_hold_words_as_well(built_in: Synonyms) -> None:
-    assert other_words("Any vacation?", [passage("25 days.", title="Annual leave")], built_in) == {
-        ("vacation",): "annual leave"
-    }
+def test_titles_hold_words_as_well() -> None:
+    assert readings("Any vacation?", passage("25 days.", title="Annual leave")) == {("vacation",): "annual leave"}
 
 
 def test_what_comes_with_the_product_can_be_read_and_leads_no_term_to_itself() -> None:
@@ -120,9 +116,7 @@ def test_the_organisation_s_own_words_come_before_those_of_the_product(
     tmp_path: Path, settings: object
 ) -> None:
     settings.SYNONYMS = str(own(tmp_path, "# ours\nBlue Desk, IT service\nvacation => sabbatical\n\n"))  # type: ignore[attr-defined]
-    words: dict[Term, str] = dict(
-        other_words("Who runs the blue desk, and what of vacation?", [passage("IT service; sabbatical, leave.")], configured_synonyms())
-    )  # fmt: skip
+    words = readings("Who runs the blue desk, and what of vacation?", passage("IT service; sabbatical, leave."))
     assert words == {("blue", "desk"): "IT service", ("vacation",): "sabbatical"}
 
 
@@ -159,11 +153,21 @@ def spoken(db: None, index_of_its_own: None) -> World:
     """The world with a page on toilets for everybody, and one in which finance alone calls customers by another word."""
     world = make_world()
     make_document(world.sources["open"], "rooms", "The toilets of the office are cleaned at noon.", Rule.of({EVERYONE}))
-    make_document(
-        world.sources["open"], "sale", "The attorneys of the office prepare the sale.", Rule.of({f"user:{world.alice.pk}"})
-    )  # fmt: skip
+    alone = Rule.of({f"user:{world.alice.pk}"})
+    text = "The attorneys of the office prepare the sale."
+    world.documents["sale"] = make_document(world.sources["open"], "sale", text, alone)
     deliver()
     return world
+
+
+def many(world: World) -> None:
+    """Have more about the office than a search brings, and a document on the lift that has nothing else of a question."""
+    for number in range(60):
+        make_document(
+            world.sources["open"], f"clean{number}", f"The office is cleaned, cleaned and cleaned at {number}.", Rule.of({EVERYONE})
+        )  # fmt: skip
+    make_document(world.sources["open"], "lift", "Lift.", Rule.of({EVERYONE}))
+    deliver()
 
 
 def steps(world: World, name: str, question: str, options: str = "") -> list[Step]:
@@ -185,8 +189,26 @@ def test_a_question_is_searched_again_with_what_it_is_called_there(spoken: World
 
 def test_the_record_keeps_the_asker_s_word_and_not_the_document_s(spoken: World) -> None:
     found = steps(spoken, "charlie", QUESTION)
-    assert next(step.record for step in found if step.name == "synonyms") == {"words": ["restrooms"]}
+    record = next(step.record for step in found if step.name == "synonyms")
+    assert (record["words"], record["read_otherwise"], record["candidates"]) == (["restrooms"], 1, [])
     assert "toilet" not in json.dumps([step.record for step in found])
+
+
+def test_where_nothing_found_has_another_word_either_one_search_looks_for_them(spoken: World) -> None:
+    many(spoken)
+    found = steps(spoken, "charlie", "When is the elevator of the office cleaned?")
+    read = next(step for step in found if step.name == "synonyms")
+    assert read.record["passed"]
+    assert read.value.standalone == "When is the lift of the office cleaned?"
+    assert found[-1].value[0].passage.title == "Lift"
+
+
+def test_where_no_other_word_is_found_anywhere_the_question_stays_and_the_search_is_told(spoken: World) -> None:
+    found = steps(spoken, "charlie", "Which lawyers of the office prepare it?")
+    assert [step.name for step in found].count("search") == 1
+    read = next(step for step in found if step.name == "synonyms")
+    assert (read.record["words"], read.record["read_otherwise"]) == (["lawyers"], 0)
+    assert read.value.standalone == "Which lawyers of the office prepare it?"
 
 
 def test_it_can_be_turned_off(spoken: World) -> None:
@@ -200,7 +222,9 @@ def test_a_word_may_be_misspelled_and_another_called_otherwise(spoken: World) ->
 
 
 def test_a_word_of_a_document_that_the_asker_may_not_read_is_no_word_to_them(spoken: World) -> None:
-    question = "Which lawyers of the office prepare it?"
-    assert "synonyms" in [step.name for step in steps(spoken, "alice", question)]
-    for name in ("bob", "charlie", "dana", "adam"):
-        assert "synonyms" not in [step.name for step in steps(spoken, name, question)]
+    for name in ("alice", "bob", "charlie", "dana", "adam"):
+        found = steps(spoken, name, "Which lawyers of the office prepare it?")
+        read = next(step for step in found if step.name == "synonyms")
+        proposed = {entry["document"] for step in found for entry in step.record.get("candidates", [])}
+        assert ("attorney" in read.value.standalone) == (name == "alice")
+        assert name == "alice" or spoken.documents["sale"].pk not in proposed
