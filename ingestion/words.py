@@ -42,7 +42,9 @@ def content_words(text: str) -> list[str]:
 def _is_drawn_together(word: str) -> bool:
     """Tell whether a word in lower case is a stop word with another hung on to it."""
     before, apostrophe, _ = word.replace("’", "'").partition("'")
-    return bool(apostrophe) and (before in STOPWORDS or before.removesuffix("n") in STOPWORDS or before == "won")
+    return bool(apostrophe) and (
+        before in STOPWORDS or before.removesuffix("n") in STOPWORDS or before == "won"
+    )
 
 
 @lru_cache(maxsize=65536)

@@ -104,7 +104,7 @@ def split_asks(question: str) -> tuple[list[str], str]:
         return _with_shared_context(asks[:MAX_SUB_QUERIES]), "several asks in one question"
     compared = COMPARED.search(question)
     if compared and all(content_words(compared[side]) for side in "ab"):
-        return [question, compared["a"].strip(), compared["b"].strip()], "comparison, each side searched"
+        return [question, *_sides(question, compared["a"], compared["b"])], "comparison, each side searched"
     either = EITHER.match(question)
     if either and all(content_words(either[side]) for side in "ab"):
         head = either["head"]
@@ -114,6 +114,36 @@ def split_asks(question: str) -> tuple[list[str], str]:
             f"{either['b'].strip()} {_topic(head)}",
         ], "a choice between two, each searched"
     return [question], "one question"
+
+
+# What both sides of a comparison are about: "sick pay in Germany" and "the Netherlands".
+SHARED = re.compile(
+    r"^(?P<shared>.*\b[a-z]+\s+(?:in|for|at|of|on|from|by|with|under|during|to)\s+)(?:the\s+)?(?P<own>[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*)$"
+)
+BETWEEN = re.compile(r"^(?:between|of)\s+", re.IGNORECASE)
+BARE = re.compile(r"^(?:the\s+)?[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*$")
+
+
+COMPARING = frozenset(
+    "difference differences different compare compared comparison differ differs between versus vs".split()
+)
+
+
+def _sides(question: str, left: str, right: str) -> tuple[str, str]:
+    """Return what each side of a comparison is searched by.
+
+    A name by itself shares what the other is said of ("sick pay in Germany and the Netherlands"), or what the question is
+    about beside the two ("How does sick pay differ between Germany and the Netherlands?").
+    """
+    left, right = BETWEEN.sub("", left.strip()), right.strip()
+    shared = SHARED.match(left)
+    if shared and BARE.match(right):
+        return left, f"{shared['shared']}{right}"
+    if BARE.match(left) and BARE.match(right):
+        own = {*words_of(left), *words_of(right), *COMPARING}
+        topic = " ".join(word for word in dict.fromkeys(content_words(question)) if word not in own)
+        return f"{left} {topic}".strip(), f"{right} {topic}".strip()
+    return left, right
 
 
 # "What kind of" and "it's" describe nothing.

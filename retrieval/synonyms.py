@@ -55,7 +55,7 @@ class OtherWords:
     lacking: tuple[str, ...] = ()
     readings: Mapping[Term, str] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
-    gated: Gated = Gated((), ())
+    gated: Gated = field(default_factory=lambda: Gated((), ()))
 
 
 def other_words(
@@ -83,9 +83,7 @@ def unheld(question: str, passages: Iterable[Passage], synonyms: Synonyms) -> di
     }
 
 
-def readings_in(
-    passages: Iterable[Passage], terms: Iterable[Term], synonyms: Synonyms
-) -> dict[Term, str]:
+def readings_in(passages: Iterable[Passage], terms: Iterable[Term], synonyms: Synonyms) -> dict[Term, str]:
     """Return for each term the other one that most passages hold; a term for which they have no other is left out.
 
     Of several that as many hold it is the first in the files; where a longer one has it in it ("annual leave" for "leave"),

@@ -80,12 +80,7 @@ def parts_of(plan: Plan) -> list[tuple[int, str]]:
     if len(plan.sub_queries) < 2 or any(sub_query.after for sub_query in plan.sub_queries):
         # Searches that wait for each other are steps towards one answer, not parts of it.
         return [(1, plan.standalone)]
-    if plan.sub_queries[0].text == plan.standalone:
-        # A comparison: its sides were searched for by name; each must have its say about what was asked.
-        return [
-            (s.number, plan.standalone if s.number == 1 else f"{s.text}: {plan.standalone}")
-            for s in plan.sub_queries
-        ]
+    # Of a comparison the first part is the whole, the others are its sides; each must have its say.
     return [(s.number, s.text) for s in plan.sub_queries]
 
 
@@ -287,7 +282,10 @@ def _considered(
 
 def _refusal(parts: Sequence[_Found], context: Context) -> Refusal:
     """Return the refusal in words. It speaks of what the viewer may read, and says the same when that is all there is."""
-    missing = tuple(dict.fromkeys(word for part in parts for word in part.missing or ()))
+    # As typed first: "UK" is no other word than "uk".
+    missing = tuple(
+        {word.lower(): word for part in reversed(parts) for word in reversed(part.missing or ())}.values()
+    )[::-1]
     sources = tuple(dict.fromkeys(entry.passage.source_name for entry in context.ranked))
     if not context.items:
         reason = "Nothing in the documents you may read speaks of this."

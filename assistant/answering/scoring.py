@@ -28,12 +28,14 @@ WEIGHTS: Mapping[str, float] = {
     "rank": 1.2,
     "title": 0.5,
     "reader": 2.0,
+    "elsewhere": -2.0,
 }
 """meaning: cosine of question and sentence. wording: each question word held against its nearest word of the sentence.
 around: share of the question's telling words in the sentence, the one before it, and the titles. phrases: pairs of
 neighbouring question words that stand together. kind: the sentence holds a date, an amount, a name, as asked. rank: the
 passage's score in retrieval, relative to the best. title: share of the title's words that the question names. reader: how
-surely the sentence states the answer, says the model that read the passage; absent where none did."""
+surely the sentence states the answer, says the model that read the passage; absent where none did. elsewhere: it sends
+the reader to another document."""
 
 TELLING = 1.0
 """From this weight on a word piece is telling: fewer than about a third of the sentences hold it."""
@@ -159,6 +161,7 @@ def _by_words(
         "around": coverage(ready.stems, around, weights, unseen),
         "phrases": len(ready.pairs & pairs) / len(ready.pairs) if ready.pairs else 0.0,
         "kind": holds(ready.kind, sentence.read_as, ready.text),
+        "elsewhere": float(sentence.points_elsewhere),
     }
 
 

@@ -20,6 +20,11 @@ HEADING = re.compile(r"^\s*#{1,6}\s")
 POINTER = re.compile(
     r"^\W*(?:see|refer to|for (?:details|more)\b.{0,30}\bsee)\b.{0,120}$", re.IGNORECASE | re.DOTALL
 )
+# "The numbers for Germany are different: see Parental Leave in Germany." says where it stands, not what.
+POINTS_ELSEWHERE = re.compile(
+    r"[:;,(–—-]\s*(?:see|refer to)\s+(?:the\s+)?[\W_]*[A-Z]|"
+    r"\b(?:dealt with|described|explained|set out|laid down)(?:\s+\w+ly)?\s+in\s+(?:the\s+)?[\W_]*[A-Z]"
+)
 FURNITURE = re.compile(r"^(?:page|seite)\s+\d+\b.{0,80}$|^.{0,160}\bpage \d+ of \d+$", re.IGNORECASE)
 MOST_CHARACTERS = 700
 """Longest quote that is made by taking neighbours along."""
@@ -64,6 +69,11 @@ class Sentence:
     def compared_as(self) -> str:
         """The sentence as its meaning is compared with a question: a table's row says of itself nothing of its subject."""
         return f"{self.caption}: {self.read_as}" if self.caption else self.read_as
+
+    @property
+    def points_elsewhere(self) -> bool:
+        """Whether it sends the reader to another document."""
+        return bool(POINTS_ELSEWHERE.search(self.text))
 
     @property
     def leans_back(self) -> bool:

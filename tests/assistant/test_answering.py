@@ -144,6 +144,36 @@ def test_headings_questions_and_pointers_are_not_quoted(world: World) -> None:
     assert quotes(draft) == [["Visitors park behind the building."]]
 
 
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        "The days of leave in Leeds are different: see Annual Leave in Leeds.",
+        "The days of leave in Leeds are described in Annual Leave in Leeds.",
+    ],
+)
+def test_a_sentence_that_says_only_where_it_stands_comes_after_one_that_says_it(
+    world: World, pointer: str
+) -> None:
+    draft = drafted(
+        world, "How many days of leave are there in Leeds?", f"{pointer} There are 26 days of leave."
+    )
+    assert quotes(draft)[0] == ["There are 26 days of leave."]
+
+
+def test_each_side_of_a_comparison_is_answered(world: World) -> None:
+    germany, leeds = "Sick pay in Germany lasts six weeks.", "Sick pay in Leeds lasts thirteen weeks."
+    draft = drafted(
+        world, "Compare sick pay in Germany and Leeds", germany, leeds, "Meals are paid in Leeds."
+    )
+    assert sorted(quotes(draft)) == [[germany], [leeds]]
+
+
+def test_a_word_that_is_missing_twice_is_named_once(world: World) -> None:
+    draft = drafted(world, "Who runs PAYROLL, and when does payroll run?", "The canteen is open.")
+    assert draft.refusal is not None
+    assert [word.lower() for word in draft.refusal.missing].count("payroll") == 1
+
+
 def test_quotes_are_the_texts_own_characters(world: World) -> None:
     draft = drafted(world, "Who approves travel?", "Travel is approved by the team lead.\n\nNobody else may.")
     for claim in draft.claims:
@@ -174,6 +204,7 @@ def test_a_word_that_only_asks_is_not_what_is_missing() -> None:
     assert unsaid("How many whales do I get to see there?", known, {}, 1.0) == ("whales", "see")
     assert unsaid("How long is the whale?", known, {}, 1.0) == ("whale",)
     assert unsaid("Is the whale long?", known, {}, 1.0) == ("whale", "long")
+    assert unsaid("What's the boss's boss called?", known, {}, 1.0) == ("boss's", "called")
 
 
 def test_a_row_of_a_table_is_compared_together_with_what_it_stands_under(world: World) -> None:

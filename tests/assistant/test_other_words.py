@@ -28,7 +28,9 @@ def test_it_is_answered_in_the_document_s_words(indexed: World) -> None:
     question = asked(world.alice, QUESTION)
     assert question.state == Question.State.ANSWERED
     assert question.text == QUESTION
-    assert [quote.text for claim in answer_of(world.alice, QUESTION).claims for quote in claim.quotes] == [TEXT]
+    assert [quote.text for claim in answer_of(world.alice, QUESTION).claims for quote in claim.quotes] == [
+        TEXT
+    ]
 
 
 def test_the_asker_and_the_auditor_are_told_which_word_was_read_otherwise(

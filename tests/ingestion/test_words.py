@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from ingestion import words
 from ingestion.models import Chunk
 from ingestion.rebuilding import rebuild
-from ingestion.words import NO_CONTENT, code_of, codes_of, is_read, packed_codes, unpacked_codes
+from ingestion.words import (
+    NO_CONTENT,
+    code_of,
+    codes_of,
+    content_words,
+    is_read,
+    packed_codes,
+    unpacked_codes,
+)
 from tests.ingestion.installation import Installation, installation
 
 __all__ = ["installation"]  # a fixture: pytest finds it by name
@@ -20,6 +28,11 @@ def test_forms_and_spellings_of_a_word_have_one_number_and_stop_words_have_none(
     assert the == either == NO_CONTENT
     assert grey == gray != NO_CONTENT
     assert [color] == codes_of("colors").tolist() == [code_of("color")]
+
+
+def test_words_drawn_together_with_a_stop_word_carry_no_content() -> None:
+    text = "What’s the wifi password, and why doesn't it work? I've tried; it won't, and I can't. O'Neill's boss's."
+    assert content_words(text) == ["wifi", "password", "work", "tried", "o'neill's", "boss's"]
 
 
 @given(st.text(max_size=200))

@@ -50,6 +50,31 @@ def test_a_comparison_searches_each_side() -> None:
     assert "Severity 2" in texts[2]
 
 
+@pytest.mark.parametrize(
+    ("question", "sides"),
+    [
+        (
+            "Compare sick pay in Germany and the Netherlands",
+            ["sick pay in Germany", "sick pay in the Netherlands"],
+        ),
+        (
+            "Compare the travel budget of 2024 and 2025",
+            ["the travel budget of 2024", "the travel budget of 2025"],
+        ),
+        ("How does sick pay differ between Leeds and the UK?", ["Leeds sick pay", "the UK sick pay"]),
+        ("What is the difference between refund and warranty?", ["refund", "warranty"]),
+        (
+            "What is the difference between the Bank of England and the Fed?",
+            ["the Bank of England", "the Fed"],
+        ),
+    ],
+)
+def test_both_sides_of_a_comparison_are_searched_for_what_is_compared(
+    question: str, sides: list[str]
+) -> None:
+    assert [s.text for s in plan(question).sub_queries[1:]] == sides
+
+
 def test_a_place_in_a_follow_up_replaces_the_place_before() -> None:
     result = plan("And in the Netherlands?", "How many weeks of parental leave do I get in Germany?")
     assert result.standalone == "How many weeks of parental leave do I get in the Netherlands?"

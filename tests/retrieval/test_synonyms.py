@@ -77,7 +77,10 @@ def test_other_words_stay(question: str, text: str) -> None:
 
 
 def test_of_two_other_words_the_one_that_more_passages_hold_is_taken() -> None:
-    assert read_as("Who is my boss?", "A manager.", "Your supervisor.", "The supervisor.") == "Who is my supervisor?"
+    assert (
+        read_as("Who is my boss?", "A manager.", "Your supervisor.", "The supervisor.")
+        == "Who is my supervisor?"
+    )
 
 
 def test_a_longer_term_that_has_the_word_in_it_says_more_exactly_what_is_meant() -> None:
@@ -92,7 +95,9 @@ def test_a_term_of_several_words_goes_before_the_words_in_it() -> None:
 
 
 def test_titles_hold_words_as_well() -> None:
-    assert readings("Any vacation?", passage("25 days.", title="Annual leave")) == {("vacation",): "annual leave"}
+    assert readings("Any vacation?", passage("25 days.", title="Annual leave")) == {
+        ("vacation",): "annual leave"
+    }
 
 
 def test_what_comes_with_the_product_can_be_read_and_leads_no_term_to_itself() -> None:
@@ -116,7 +121,9 @@ def test_the_organisation_s_own_words_come_before_those_of_the_product(
     tmp_path: Path, settings: object
 ) -> None:
     settings.SYNONYMS = str(own(tmp_path, "# ours\nBlue Desk, IT service\nvacation => sabbatical\n\n"))  # type: ignore[attr-defined]
-    words = readings("Who runs the blue desk, and what of vacation?", passage("IT service; sabbatical, leave."))
+    words = readings(
+        "Who runs the blue desk, and what of vacation?", passage("IT service; sabbatical, leave.")
+    )
     assert words == {("blue", "desk"): "IT service", ("vacation",): "sabbatical"}
 
 
@@ -152,7 +159,9 @@ def test_a_file_that_cannot_be_read_is_told_at_the_start_and_not_with_the_first_
 def spoken(db: None, index_of_its_own: None) -> World:
     """The world with a page on toilets for everybody, and one in which finance alone calls customers by another word."""
     world = make_world()
-    make_document(world.sources["open"], "rooms", "The toilets of the office are cleaned at noon.", Rule.of({EVERYONE}))
+    make_document(
+        world.sources["open"], "rooms", "The toilets of the office are cleaned at noon.", Rule.of({EVERYONE})
+    )
     alone = Rule.of({f"user:{world.alice.pk}"})
     text = "The attorneys of the office prepare the sale."
     world.documents["sale"] = make_document(world.sources["open"], "sale", text, alone)
@@ -180,7 +189,17 @@ QUESTION = "When are the restrooms of the office cleaned?"
 def test_a_question_is_searched_again_with_what_it_is_called_there(spoken: World) -> None:
     found = steps(spoken, "charlie", QUESTION)
     names = [step.name for step in found]
-    assert names == ["plan", "search", "gate", "synonyms", "search", "gate", "bridge", "sufficiency", "rerank"]
+    assert names == [
+        "plan",
+        "search",
+        "gate",
+        "synonyms",
+        "search",
+        "gate",
+        "bridge",
+        "sufficiency",
+        "rerank",
+    ]
     plan = found[names.index("synonyms")].value
     assert plan.standalone == plan.sub_queries[0].text == "When are the toilet of the office cleaned?"
     assert plan.question == QUESTION
@@ -203,7 +222,9 @@ def test_where_nothing_found_has_another_word_either_one_search_looks_for_them(s
     assert found[-1].value[0].passage.title == "Lift"
 
 
-def test_where_no_other_word_is_found_anywhere_the_question_stays_and_the_search_is_told(spoken: World) -> None:
+def test_where_no_other_word_is_found_anywhere_the_question_stays_and_the_search_is_told(
+    spoken: World,
+) -> None:
     found = steps(spoken, "charlie", "Which lawyers of the office prepare it?")
     assert [step.name for step in found].count("search") == 1
     read = next(step for step in found if step.name == "synonyms")
