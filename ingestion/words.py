@@ -36,15 +36,15 @@ def words_of(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """Return the words that carry content, in order, in lower case. "What's" and "don't" carry as little as "what" and "do"."""
-    return [word for word in words_of(text) if word not in STOPWORDS and not _is_drawn_together(word)]
+    return [word for word in words_of(text) if has_content(word)]
 
 
-def _is_drawn_together(word: str) -> bool:
-    """Tell whether a word in lower case is a stop word with another hung on to it."""
+def has_content(word: str) -> bool:
+    """Tell whether a word in lower case is neither a stop word nor one with another hung on to it."""
+    if word in STOPWORDS:
+        return False
     before, apostrophe, _ = word.replace("’", "'").partition("'")
-    return bool(apostrophe) and (
-        before in STOPWORDS or before.removesuffix("n") in STOPWORDS or before == "won"
-    )
+    return not apostrophe or not ({before, before.removesuffix("n")} & STOPWORDS or before == "won")
 
 
 @lru_cache(maxsize=65536)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from ingestion.words import STOPWORDS, content_words, stem, words_of
+from ingestion.words import content_words, has_content, stem, words_of
 from retrieval.clarifying import filled_in
 from retrieval.types import Plan, SubQuery, Turn
 
@@ -266,7 +266,7 @@ def _carry_topic(question: str, previous: str) -> str:
     missing = [
         word
         for word in dict.fromkeys(re.findall(r"[^\W_]+(?:[.'’-][^\W_]+)*", previous))
-        if word.lower() not in STOPWORDS and word.lower() not in VERBS and stem(word.lower()) not in said
+        if has_content(word.lower()) and word.lower() not in VERBS and stem(word.lower()) not in said
     ]
     if not missing:
         return question

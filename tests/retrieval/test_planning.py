@@ -84,6 +84,11 @@ def test_a_pronoun_brings_the_topic_along() -> None:
     assert "sabbatical" in plan("Who approves it?", "How long is a sabbatical?").standalone
 
 
+def test_what_is_carried_over_is_what_the_question_before_was_about() -> None:
+    result = plan("Who do I tell?", "What's done when I'm ill abroad?")
+    assert result.standalone == "Who do I tell (done ill abroad)?"
+
+
 def test_a_chain_of_follow_ups_keeps_its_topic() -> None:
     result = plan(
         "And in Leeds?", "How many weeks of parental leave are there in Germany?", "And in Rotterdam?"
