@@ -23,7 +23,7 @@ ASKS_FOR_WHAT_IS_NOT = re.compile(
 )
 # How much somebody has in mind decides what applies to them ("a purchase of EUR 20,000"); no text need say that number.
 AMOUNT = re.compile(
-    r"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b)\s*\d[\d.,]*|\b\d{1,3}(?:,\d{3})+\b|\b\d[\d.,]*\s*(?:%|percent|euros?|dollars?|pounds?|days?|weeks?|months?|"
+    r"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b)\s*\d[\d.,]*|\b\d{1,3}(?:,\d{3})+\b|\b\d[\d.,]*\s*%|\b\d[\d.,]*\s*(?:percent|euros?|dollars?|pounds?|days?|weeks?|months?|"
     r"years?|hours?|minutes?|km|kilomet\w+|miles?|people|persons?|employees|guests|nights?|items?|units?|pieces?|kg|GB|MB|TB)\b",
     re.IGNORECASE,
 )
