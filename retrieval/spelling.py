@@ -8,7 +8,6 @@ passages that the asker may read lend their words.
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 
 from ingestion.chunking import word_pieces
@@ -49,8 +48,9 @@ def respelled(question: str, passages: Iterable[Passage], seen: Container[str] =
 
 def respelled_plan(plan: Plan, words: Mapping[str, str]) -> Plan:
     """Return a plan that asks the same with these words written the other way."""
-    sub_queries = tuple(replace(s, text=spelled(s.text, words)) for s in plan.sub_queries)
-    return replace(plan, standalone=spelled(plan.standalone, words), sub_queries=sub_queries)
+    return plan.in_words_of(
+        lambda text: spelled(text, words), ((near, typed) for typed, near in words.items())
+    )
 
 
 def spelled(text: str, words: Mapping[str, str]) -> str:

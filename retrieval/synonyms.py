@@ -7,7 +7,7 @@ that search engines share (Solr's): terms between commas stand for each other, `
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def other_words(
 
 def unheld(question: str, passages: Iterable[Passage], synonyms: Synonyms) -> dict[Term, str]:
     """Return the terms of a question that no passage holds, each as it is typed."""
-    terms = {place.term: question[place.start : place.end] for place in _places(question, synonyms)}
+    terms = {place.term: typed for place, typed in _typed_in(question, synonyms)}
     held = [_stems_of(passage) for passage in passages] if terms else []
     return {
         term: typed for term, typed in terms.items() if not any(_stemmed(typed) in stems for stems in held)
@@ -103,8 +103,8 @@ def readings_in(passages: Iterable[Passage], terms: Iterable[Term], synonyms: Sy
 
 def reworded_plan(plan: Plan, words: Mapping[Term, str]) -> Plan:
     """Return a plan that asks the same in these other words."""
-    sub_queries = tuple(replace(s, text=reworded(s.text, words)) for s in plan.sub_queries)
-    return replace(plan, standalone=reworded(plan.standalone, words), sub_queries=sub_queries)
+    read_as = ((words[place.term], typed) for place, typed in _typed_in(plan.standalone, words))
+    return plan.in_words_of(lambda text: reworded(text, words), read_as)
 
 
 def reworded(text: str, words: Mapping[Term, str]) -> str:
@@ -172,6 +172,10 @@ def _places(text: str, terms: Mapping[Term, object]) -> Iterator[Place]:
         if term:
             yield Place(found[at].start(), found[at + len(term) - 1].end(), term)
         at += len(term or ".")
+
+
+def _typed_in(text: str, terms: Mapping[Term, object]) -> Iterator[tuple[Place, str]]:
+    return ((place, text[place.start : place.end]) for place in _places(text, terms))
 
 
 def _folded(term: str) -> Term:

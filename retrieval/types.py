@@ -1,9 +1,11 @@
 """The values that travel between the stages of retrieval. Frozen; never ORM rows, never an engine's own types."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
+
+from ingestion.words import words_of
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,15 @@ class Turn:
 
 @dataclass(frozen=True)
 class SubQuery:
-    """One search to be made. `number` counts from 1; `after` names the sub-queries whose findings it may use."""
+    """One search to be made. `number` counts from 1; `after` names the sub-queries whose findings it may use.
+
+    `typed` is the text before words of it were read as documents have them, where any were.
+    """
 
     number: int
     text: str
     after: tuple[int, ...] = ()
+    typed: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Filters:
 class Plan:
     """What will be searched for. `standalone` is the question with everything a follow-up left unsaid put back in.
 
-    `clarification`, where it is not empty, is a question back to the asker: nothing is searched.
+    `clarification`, where it is not empty, is a question back to the asker: nothing is searched. `typed` is `standalone`
+    before words of it were read as documents have them, `read_as` those words: as they were read, and as they were typed.
     """
 
     question: str
@@ -61,6 +68,31 @@ class Plan:
     background: tuple[str, ...] = ()
     clarification: str = ""
     model: str = ""  # the model that made the plan; empty: rules did
+    typed: str = ""
+    read_as: tuple[tuple[str, str], ...] = ()
+
+    def in_words_of(self, words: Callable[[str], str], read_as: Iterable[tuple[str, str]]) -> "Plan":
+        """Return the plan that asks the same in other words: `words` puts a text in them, `read_as` are pairs of read and typed."""
+        return replace(
+            self,
+            standalone=words(self.standalone),
+            sub_queries=tuple(
+                replace(s, text=words(s.text), typed=s.typed or s.text) for s in self.sub_queries
+            ),
+            typed=self.typed or self.standalone,
+            read_as=(*self.read_as, *read_as),
+        )
+
+    def as_typed(self, text: str) -> str:
+        """Return what the asker typed for a text that is asked, or for a word of it."""
+        if text == self.standalone:
+            return self.typed or text
+        asked = {s.text: s.typed or s.text for s in self.sub_queries}
+        if text in asked:
+            return asked[text]
+        own = words_of(self.typed)
+        typed = (typed for read, typed in self.read_as if text.lower() in words_of(read))
+        return text if text.lower() in own else next(typed, text)
 
 
 class Candidate(NamedTuple):

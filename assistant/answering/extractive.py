@@ -69,9 +69,11 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: 
     # The whole question comes first; where it was split, each part must be stated for all of it to be.
     stated = min((part.stated for part in found), default=0.0)
     unanswered = [part for part in found if part.missing is not None]
-    refusal = _refusal(unanswered, context) if unanswered else None
+    refusal = _refusal(unanswered, plan, context) if unanswered else None
     if not claims:
-        return Draft("refused", (), refusal or _refusal(found, context), "extractive", stated, considered)
+        return Draft(
+            "refused", (), refusal or _refusal(found, plan, context), "extractive", stated, considered
+        )
     return Draft("answered", claims, refusal, "extractive", stated, considered)
 
 
@@ -280,27 +282,29 @@ def _considered(
     return tuple(entries)
 
 
-def _refusal(parts: Sequence[_Found], context: Context) -> Refusal:
-    """Return the refusal in words. It speaks of what the viewer may read, and says the same when that is all there is."""
-    # As typed first: "UK" is no other word than "uk".
-    missing = tuple(
-        {word.lower(): word for part in reversed(parts) for word in reversed(part.missing or ())}.values()
-    )[::-1]
+def _refusal(parts: Sequence[_Found], plan: Plan, context: Context) -> Refusal:
+    """Return the refusal in words. It speaks of what the viewer may read, and says the same when that is all there is.
+
+    It is kept, so it says what was typed, also where that was read as a document's word.
+    """
+    missing: dict[str, str] = {}
+    for word in (plan.as_typed(word) for part in parts for word in part.missing or ()):
+        missing.setdefault(word.lower(), word)  # "UK" is no other word than "uk"
     sources = tuple(dict.fromkeys(entry.passage.source_name for entry in context.ranked))
     if not context.items:
         reason = "Nothing in the documents you may read speaks of this."
-    elif missing == ("not",):
+    elif list(missing) == ["not"]:
         reason = "The passages found say what is the case; none says what is not, and that was the question."
     elif missing:
-        words = _listed([f"“{word}”" for word in missing[:4]])
+        words = _listed([f"“{word}”" for word in list(missing.values())[:4]])
         reason = f"The passages found that come nearest do not speak of {words}, so they do not state what you asked."
     else:
         reason = "The passages found do not state what you asked."
     return Refusal(
-        looked_for=tuple(part.text for part in parts),
+        looked_for=tuple(plan.as_typed(part.text) for part in parts),
         sources=sources,
         reason=reason,
-        missing=() if missing == ("not",) else missing,
+        missing=() if list(missing) == ["not"] else tuple(missing.values()),
         advice=(
             "Ask with the words that a document about it would use, or ask for one thing at a time.",
             "If you expected an answer, ask whoever owns the topic whether it is written down.",

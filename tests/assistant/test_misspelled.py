@@ -10,7 +10,7 @@ from accounts.triggers import all_lifted
 from assistant.auditing.record import answer_record
 from assistant.models import Question, TraceStep
 from ingestion.models import Chunk
-from tests.assistant.asking import asked, index_of_its_own, indexed
+from tests.assistant.asking import answer_of, asked, index_of_its_own, indexed
 from tests.world import World
 
 __all__ = ["index_of_its_own", "indexed"]
@@ -29,6 +29,14 @@ def test_the_asker_is_told_which_word_was_read_otherwise(indexed: World, client:
     client.force_login(indexed.alice)
     html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
     assert "Nothing found spells “budgett” so" in html
+
+
+def test_a_refusal_names_what_was_typed(indexed: World) -> None:
+    text = "What is the budgett for Ouagadougou?"
+    refusal = answer_of(indexed.alice, text).refusal
+    assert refusal is not None
+    assert refusal.looked_for == (text,)
+    assert refusal.missing == ("Ouagadougou",)
 
 
 def test_the_auditor_sees_both_searches_in_a_record_that_holds(indexed: World) -> None:

@@ -1,11 +1,13 @@
 """A question in other words than the documents' is answered, and both the asker and the auditor are told how it was read."""
 
+import json
+
 from django.test import Client
 from django.urls import reverse
 
 from accounts.viewer import EVERYONE
 from assistant.auditing.record import answer_record
-from assistant.models import Question
+from assistant.models import Question, TraceStep
 from ingestion.access import Rule
 from tests.assistant.asking import answer_of, asked, deliver, index_of_its_own, indexed
 from tests.factories import make_document
@@ -46,6 +48,21 @@ def test_the_asker_and_the_auditor_are_told_which_word_was_read_otherwise(
     assert told.title == "Read other words for the same"
     assert "“restrooms”" in " ".join(told.lines)
     assert record.is_true
+
+
+def test_a_refusal_names_what_was_typed_and_keeps_no_word_of_a_document(indexed: World) -> None:
+    world = with_toilets(indexed, Rule.of({EVERYONE}))
+    question = asked(
+        world.alice,
+        "Which restrooms have showers in Ouagadougou, and who cleans the restrooms of Ouagadougou?",
+    )
+    answer = answer_record(question)
+    refusal = answer_of(world.alice, question.text).refusal
+    assert refusal is not None
+    assert all("restrooms" in text for text in refusal.looked_for)
+    kept = json.dumps([step.record for step in TraceStep.objects.filter(question_id=question.pk)])
+    assert "toilet" not in kept.lower()
+    assert answer.is_true
 
 
 def test_somebody_who_may_not_read_the_document_is_told_nothing_of_its_words(
