@@ -18,7 +18,7 @@ MOST_FOUND = 5
 
 @dataclass(frozen=True)
 class Sufficiency:
-    """What of the question the best passages lack, in the question's own words, and what one more search proposes."""
+    """What of the question the best passages lack, as it was typed, and what one more search proposes."""
 
     missing: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
@@ -44,7 +44,8 @@ def check(plan: Plan, ranked: Sequence[Ranked], results: SearchResults, scorer: 
     query = IndexQuery(results.asked.vector, text)
     found = search_more([(query, MOST_FOUND)], results)
     new = [candidate for hits in found for candidate in hits if candidate.chunk not in known]
-    return Sufficiency(missing, weighed(new, results))
+    typed = tuple(dict.fromkeys(map(plan.as_typed, missing)))
+    return Sufficiency(typed, weighed(new, results))
 
 
 def what_is_missing(plan: Plan, best: Sequence[Passage], held: Set[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from ingestion.access import Rule
 from retrieval.apps import synonyms_can_be_read
 from retrieval.options import Options
 from retrieval.orchestrator import retrieve
+from retrieval.planning import RulePlanner
 from retrieval.synonyms import (
     BUILT_IN,
     SynonymsError,
@@ -19,6 +20,7 @@ from retrieval.synonyms import (
     read_synonyms,
     readings_in,
     reworded,
+    reworded_plan,
     unheld,
 )
 from retrieval.types import Grant, Passage, Step
@@ -106,6 +108,20 @@ def test_what_comes_with_the_product_can_be_read_and_leads_no_term_to_itself() -
     for term, others in read:
         assert others, term
         assert " ".join(term) not in others
+
+
+def test_a_plan_knows_what_was_typed_for_what_it_asks() -> None:
+    question = "Who is my boss in the UK, and who pays the boss?"
+    plan = reworded_plan(
+        RulePlanner().plan(question, ()), {("boss",): "team lead", ("uk",): "United Kingdom"}
+    )
+    assert plan.standalone == "Who is my team lead in the United Kingdom, and who pays the team lead?"
+    assert plan.as_typed(plan.standalone) == question
+    assert [plan.as_typed(s.text) for s in plan.sub_queries] == [
+        "Who is my boss in the UK",
+        "who pays the boss?",
+    ]
+    assert [plan.as_typed(word) for word in ("Kingdom", "lead", "pays")] == ["UK", "boss", "pays"]
 
 
 # --- The organisation's own file -------------------------------------------------------------------------------------
