@@ -96,6 +96,7 @@ class _Reader:
     def __post_init__(self) -> None:
         self.asker = self.question.conversation.owner.name
         self.by_name = {step.name: step for step in self.steps}
+        self.found_last = numbers_in(self.record("search"), "chunk")
         documents = {number for step in self.steps for number in numbers_in(step.record, "document")}
         self.documents = references(documents)
         self.chunks = _references({n for step in self.steps for n in numbers_in(step.record, "chunk")})
@@ -124,7 +125,7 @@ class _Reader:
         found = {
             whole_of(entry, "chunk"): entry
             for step in self.steps
-            if step.name in {"gate", "bridge", "sufficiency", "record"}
+            if step.name in {"gate", "synonyms", "bridge", "sufficiency", "record"}
             for entry in entries_of(step.record, "withheld")
         }
         return list(found.values())
@@ -148,6 +149,9 @@ class _Reader:
             return Fate("read", "read, not quoted")
         if chunk in self.left_out:
             return Fate("lost", f"lost: {self.left_out_because(self.left_out[chunk])}")
+        is_searched_again = sum(step.name == "search" for step in self.steps) > 1
+        if is_searched_again and chunk not in self.found_last:
+            return Fate("lost", "lost: not found when searched again")
         return Fate("lost", "lost: the run ended before it was weighed")
 
     def left_out_because(self, entry: Json) -> str:

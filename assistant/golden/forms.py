@@ -21,7 +21,7 @@ NAMES = {
     "reranking": "Reranking",
     "sufficiency": "Search for what lacks",
     "spelling": "Misspelled words",
-    "synonyms": "Other words for the same",
+    "synonyms": "Other words",
 }
 
 

@@ -2,13 +2,16 @@
 
 import json
 
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from accounts.triggers import all_lifted
 from accounts.viewer import EVERYONE
 from assistant.auditing.record import answer_record
 from assistant.models import Question, TraceStep
 from ingestion.access import Rule
+from ingestion.models import Chunk
 from tests.assistant.asking import answer_of, asked, deliver, index_of_its_own, indexed
 from tests.factories import make_document
 from tests.world import World
@@ -48,6 +51,34 @@ def test_the_asker_and_the_auditor_are_told_which_word_was_read_otherwise(
     assert told.title == "Read other words for the same"
     assert "“restrooms”" in " ".join(told.lines)
     assert record.is_true
+
+
+def rewrite(question: Question, name: str, **changes: object) -> None:
+    """Have the last step of a name say something else."""
+    step = TraceStep.objects.filter(question_id=question.pk, name=name).latest("position")
+    with all_lifted(connection), connection.cursor() as cursor:
+        changed = json.dumps({**step.record, **changes})
+        cursor.execute("UPDATE assistant_tracestep SET record = %s WHERE id = %s", [changed, step.pk])
+
+
+def test_what_was_withheld_while_looking_for_other_words_is_told_the_auditor(indexed: World) -> None:
+    world = with_toilets(indexed, Rule.of({EVERYONE}))
+    question = asked(world.alice, QUESTION)
+    menu = Chunk.objects.get(version__document=world.documents["menu"])
+    entry = {"chunk": menu.pk, "document": world.documents["menu"].pk, "reason": "not_permitted"}
+    rewrite(question, "synonyms", withheld=[entry])
+    assert [kept.of.title for kept in answer_record(question).withheld] == ["Menu"]
+
+
+def test_what_only_the_first_search_found_is_said_not_to_be_found_again(indexed: World) -> None:
+    world = with_toilets(indexed, Rule.of({EVERYONE}))
+    question = asked(world.alice, QUESTION)
+    rewrite(question, "context", items=[], left_out=[])
+    rewrite(question, "search", sub_queries=[])
+    first = next(stage for stage in answer_record(question).stages if stage.name == "search")
+    fates = {candidate.fate.words for candidate in first.searches[0].candidates}
+    assert "lost: not found when searched again" in fates
+    assert "lost: the run ended before it was weighed" not in fates
 
 
 def test_a_refusal_names_what_was_typed_and_keeps_no_word_of_a_document(indexed: World) -> None:
