@@ -7,7 +7,7 @@ import pytest
 from accounts.viewer import EVERYONE
 from assistant.answering.expected import holds, kind_of
 from assistant.answering.extractive import extract
-from assistant.answering.sentences import sentences_of
+from assistant.answering.sentences import POINTS_ELSEWHERE, sentences_of
 from assistant.answering.stated import unsaid
 from assistant.context import build_context
 from assistant.types import Draft
@@ -159,6 +159,18 @@ def test_a_sentence_that_says_only_where_it_stands_comes_after_one_that_says_it(
         world, "How many days of leave are there in Leeds?", f"{pointer} There are 26 days of leave."
     )
     assert quotes(draft)[0] == ["There are 26 days of leave."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Days of leave in Leeds rose to 26 (see Table 3).",
+        "Ask for days of leave in Leeds as explained in Annual Leave in Leeds.",
+        "The leave of Leeds was first described in Rotterdam.",
+    ],
+)
+def test_a_sentence_that_says_something_and_names_a_document_is_no_pointer(text: str) -> None:
+    assert not POINTS_ELSEWHERE.search(text)
 
 
 def test_each_side_of_a_comparison_is_answered(world: World) -> None:
