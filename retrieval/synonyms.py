@@ -63,6 +63,8 @@ def other_words(
 ) -> OtherWords:
     """Return which terms of a question nothing found holds, and what they are read as. One more search at most."""
     terms = unheld(plan.standalone, passages, synonyms)
+    if not terms:
+        return OtherWords()  # nearly every question: passages' words are not read for it
     readings = readings_in(passages, terms, synonyms)
     unread = [term for term in terms if term not in readings]
     if not unread:
