@@ -1,6 +1,5 @@
 """Ranking: what lifts a passage, and by how little a source's word and a date may."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,18 +8,10 @@ import pytest
 from ingestion.sentences import packed
 from ingestion.words import packed_codes
 from retrieval.rank import HALF_LIFE_DAYS, WEIGHTS, Nearness, Scorer
-from retrieval.types import Grant, Passage, Plan, SubQuery
+from retrieval.types import Passage, Plan, SubQuery
+from tests.retrieval.passages import passage
 
 TODAY = date(2026, 11, 21)
-
-
-def passage(text: str, **changes: object) -> Passage:
-    made = Passage(  # not from the gate: it is made of words in this test
-        chunk=1, chunk_digest="", ordinal=0, document=1, document_public_id="", version=1, title="Page",
-        source_name="Handbook", author="", dated=None, is_superseded=False, page=None, headings=(), start=0,
-        end=len(text), text=text, grant=Grant(1, 1, ()),
-    )  # fmt: skip
-    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 def scorer(question: str, *passages: Passage) -> Scorer:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.reranking import FLOOR, POOL, RerankingFailed, reorder, with_second_opinion
-from retrieval.types import Candidate, Grant, Passage, Ranked
+from retrieval.types import Candidate, Ranked
+from tests.retrieval.passages import passage
 
 
 class Opinion:
@@ -38,14 +39,8 @@ class Unheard(Opinion):
 
 
 def entry(chunk: int, score: float, dense: float | None, keyword: float | None) -> Ranked:
-    # A value for these tests only; what a viewer sees is made in the gate.
-    passage = Passage(
-        chunk=chunk, chunk_digest="", ordinal=0, document=chunk, document_public_id="", version=1, title="",
-        source_name="", author="", dated=None, is_superseded=False, page=None, headings=(), start=0, end=1, text="x",
-        grant=Grant(1, 1, ()),
-    )  # fmt: skip
     candidate = None if dense is None and keyword is None else Candidate(chunk, chunk, dense, keyword, 0.5)
-    return Ranked(passage, score, (1,), candidate, {"fused": 0.5})
+    return Ranked(passage("x", chunk=chunk, document=chunk, title=""), score, (1,), candidate, {"fused": 0.5})
 
 
 def ranking(rows: Sequence[tuple[float, float | None, float | None]]) -> tuple[Ranked, ...]:

@@ -6,12 +6,10 @@ import pytest
 
 from accounts.viewer import EVERYONE
 from ingestion.access import Rule
-from retrieval.options import Options
-from retrieval.orchestrator import retrieve
 from retrieval.spelling import is_known, respelled, spelled
-from retrieval.types import Grant, Passage, Step
 from tests.assistant.asking import deliver, index_of_its_own
 from tests.factories import make_document
+from tests.retrieval.passages import passage, steps
 from tests.world import World, make_world
 
 __all__ = ["index_of_its_own"]
@@ -20,14 +18,6 @@ HELD = (
     "The plan covers hearing care and reimbursement for gender affirming services. Montcalm, Brühl and Duquesne are "
     "places. Institutions and metastases are described elsewhere, and so is a methyltransferase."
 )
-
-
-def passage(text: str) -> Passage:
-    return Passage(
-        chunk=1, chunk_digest="", ordinal=0, document=1, document_public_id="", version=1, title="Benefits",
-        source_name="", author="", dated=None, is_superseded=False, page=None, headings=(), start=0, end=len(text),
-        text=text, grant=Grant(1, 1, ()),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -104,10 +94,6 @@ def spoken(db: None, index_of_its_own: None) -> World:
     )  # fmt: skip
     deliver()
     return world
-
-
-def steps(world: World, name: str, question: str, options: str = "") -> list[Step]:
-    return list(retrieve(question, (), world.viewer(name), options=Options.parse(options)))
 
 
 def test_a_misspelled_question_is_searched_again_as_it_was_meant(spoken: World) -> None:

@@ -9,8 +9,6 @@ import pytest
 from accounts.viewer import EVERYONE
 from ingestion.access import Rule
 from retrieval.apps import synonyms_can_be_read
-from retrieval.options import Options
-from retrieval.orchestrator import retrieve
 from retrieval.planning import RulePlanner
 from retrieval.synonyms import (
     BUILT_IN,
@@ -23,20 +21,13 @@ from retrieval.synonyms import (
     reworded_plan,
     unheld,
 )
-from retrieval.types import Grant, Passage, Step
+from retrieval.types import Passage
 from tests.assistant.asking import deliver, index_of_its_own
 from tests.factories import make_document
+from tests.retrieval.passages import passage, steps
 from tests.world import World, make_world
 
 __all__ = ["index_of_its_own"]
-
-
-def passage(text: str, title: str = "Handbook") -> Passage:
-    return Passage(
-        chunk=1, chunk_digest="", ordinal=0, document=1, document_public_id="", version=1, title=title,
-        source_name="", author="", dated=None, is_superseded=False, page=None, headings=(), start=0, end=len(text),
-        text=text, grant=Grant(1, 1, ()),
-    )  # fmt: skip
 
 
 def readings(question: str, *passages: Passage) -> Mapping[Term, str]:
@@ -193,10 +184,6 @@ def many(world: World) -> None:
         )  # fmt: skip
     make_document(world.sources["open"], "lift", "Lift.", Rule.of({EVERYONE}))
     deliver()
-
-
-def steps(world: World, name: str, question: str, options: str = "") -> list[Step]:
-    return list(retrieve(question, (), world.viewer(name), options=Options.parse(options)))
 
 
 QUESTION = "When are the restrooms of the office cleaned?"
