@@ -53,7 +53,7 @@ def answer(
         planner=planner_for(options),
         reranker=reranker_for(options),
     ):
-        plan = step.value if step.name in {"plan", "spelling", "synonyms"} else plan
+        plan = step.plan_after or plan
         ranked = step.value if step.name == "rerank" else ranked
         yield step
     if plan is None:

@@ -37,7 +37,7 @@ from retrieval.reranking import Reranker, with_second_opinion
 from retrieval.search import SearchResults, search
 from retrieval.spelling import respelled, respelled_plan
 from retrieval.sufficiency import Sufficiency, check
-from retrieval.synonyms import OtherWords, configured_synonyms, other_words, reworded_plan
+from retrieval.synonyms import OtherWords, configured_synonyms, other_words
 from retrieval.types import Filters, Gated, Plan, Step, SubQuery, Turn
 
 NO_FILTERS = Filters()
@@ -56,8 +56,8 @@ def retrieve(
     """Yield a Step after each stage: plan, search, gate, bridge, sufficiency, rerank. The last one's value is the ranked passages.
 
     A plan that asks back is the only step: nothing is searched. Where words were misspelled there is a step `spelling`
-    after the gate, where nothing found holds a word that has others for the same a step `synonyms`: the value of each is the
-    plan in the words it was read in, and where that is another search and gate come a second time.
+    after the gate, where nothing found holds a word that has others for the same a step `synonyms`: each leaves the plan
+    (`plan_after`) in the words it was read in, and where that is another search and gate come a second time.
 
     `options` are the configured ones unless given. `filters` are what the asker picked beside the question. `planner`
     and `reranker` are the model-backed ones where the options ask for them; without one the rules do its work.
@@ -79,13 +79,13 @@ def retrieve(
     if words:
         plan = respelled_plan(plan, words)
         yield clock.step("spelling", plan, record_of_spelling(words))
-    others = OtherWords()
+    others = OtherWords(plan)
     if options.synonyms:
         others = other_words(plan, gated.passages, results, viewer, configured_synonyms())
     if others.lacking:
-        plan = reworded_plan(plan, others.readings)
-        yield clock.step("synonyms", plan, record_of_synonyms(others))
-    if words or others.readings:
+        plan = others.plan
+        yield clock.step("synonyms", others, record_of_synonyms(others))
+    if words or others.read_otherwise:
         results, gated = yield from _found(plan, viewer, options, narrowed, clock)
         scorer = _scorer(plan, results, gated, options)
 

@@ -65,7 +65,7 @@ def record_of_synonyms(others: OtherWords) -> Record:
     """
     return {
         "words": list(others.lacking),
-        "read_otherwise": len(others.readings),
+        "read_otherwise": others.read_otherwise,
         "candidates": _candidates(others.candidates),
         **record_of_gate(others.gated),
     }

@@ -56,6 +56,6 @@ def what_is_missing(plan: Plan, best: Sequence[Passage], held: Set[str]) -> tupl
     specifics = specifics_of(plan.standalone).without(held)
     if not (specifics.names or specifics.numbers):
         return ()
-    evidence = "\n".join(" ".join((passage.title, *passage.headings, passage.text)) for passage in best)
+    evidence = "\n".join(passage.with_titles for passage in best)
     names, numbers = missing_from(specifics, evidence)
     return (*names, *numbers)

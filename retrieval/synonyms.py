@@ -38,60 +38,71 @@ class SynonymsError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a text a term stands, as character offsets."""
+    """Where in a text a term stands, as character offsets, and as what it is typed there."""
 
     start: int
     end: int
     term: Term
+    typed: str
 
 
 @dataclass(frozen=True)
 class OtherWords:
-    """The question's terms that nothing found holds: as typed, and what those are read as for which there is another.
+    """The terms of a question that nothing found holds, as typed, and the plan that asks for them as they are called there.
 
-    `candidates` were looked for because nothing found held another either, `gated` is what passed of them.
+    `read_otherwise` of them are read as another term; none, and the plan asks what it did. `candidates` were looked for
+    because nothing found held another either, `gated` is what passed of them.
     """
 
+    plan: Plan
     lacking: tuple[str, ...] = ()
-    readings: Mapping[Term, str] = field(default_factory=dict)
+    read_otherwise: int = 0
     candidates: tuple[Candidate, ...] = ()
     gated: Gated = field(default_factory=lambda: Gated((), ()))
 
 
 def other_words(
-    plan: Plan, passages: Sequence[Passage], results: SearchResults, viewer: Viewer, synonyms: Synonyms
+    plan: Plan, passages: Iterable[Passage], results: SearchResults, viewer: Viewer, synonyms: Synonyms
 ) -> OtherWords:
-    """Return which terms of a question nothing found holds, and what they are read as. One more search at most."""
-    terms = unheld(plan.standalone, passages, synonyms)
-    if not terms:
-        return OtherWords()  # nearly every question: passages' words are not read for it
-    readings = readings_in(passages, terms, synonyms)
-    unread = [term for term in terms if term not in readings]
-    if not unread:
-        return OtherWords(tuple(terms.values()), readings)
-    text = " ".join(other for term in unread for other in synonyms[term])
-    candidates = search_more([(IndexQuery(results.asked.vector, text), MOST_LOOKED_AT)], results)[0]
-    gated = pass_gate([candidate.chunk for candidate in candidates], viewer)
-    readings = {**readings, **readings_in(gated.passages, unread, synonyms)}
-    return OtherWords(tuple(terms.values()), readings, candidates, gated)
+    """Return which terms of a question nothing found holds, and the plan in other words. One more search at most."""
+    terms = terms_in(plan.standalone, synonyms)
+    # Nearly every question has none: passages are then not read.
+    held = stemmed_passages(passages) if terms else []
+    lacking = unheld(terms, held)
+    if not lacking:
+        return OtherWords(plan)
+    readings = readings_in(held, lacking, synonyms)
+    unread = [term for term in lacking if term not in readings]
+    candidates: tuple[Candidate, ...] = ()
+    gated = Gated((), ())
+    if unread:
+        text = " ".join(other for term in unread for other in synonyms[term])
+        candidates = search_more([(IndexQuery(results.asked.vector, text), MOST_LOOKED_AT)], results)[0]
+        gated = pass_gate([candidate.chunk for candidate in candidates], viewer)
+        readings |= readings_in(stemmed_passages(gated.passages), unread, synonyms)
+    return OtherWords(
+        reworded_plan(plan, readings), tuple(lacking.values()), len(readings), candidates, gated
+    )
 
 
-def unheld(question: str, passages: Iterable[Passage], synonyms: Synonyms) -> dict[Term, str]:
-    """Return the terms of a question that no passage holds, each as it is typed."""
-    terms = {place.term: typed for place, typed in _typed_in(question, synonyms)}
-    held = [_stems_of(passage) for passage in passages] if terms else []
+def terms_in(question: str, synonyms: Synonyms) -> dict[Term, str]:
+    """Return the terms of a question, each as it is typed."""
+    return {place.term: place.typed for place in _places(question, synonyms)}
+
+
+def unheld(terms: Mapping[Term, str], held: Sequence[str]) -> dict[Term, str]:
+    """Return the terms that no passage holds. `held` are `stemmed_passages`."""
     return {
         term: typed for term, typed in terms.items() if not any(_stemmed(typed) in stems for stems in held)
     }
 
 
-def readings_in(passages: Iterable[Passage], terms: Iterable[Term], synonyms: Synonyms) -> dict[Term, str]:
+def readings_in(held: Sequence[str], terms: Iterable[Term], synonyms: Synonyms) -> dict[Term, str]:
     """Return for each term the other one that most passages hold; a term for which they have no other is left out.
 
     Of several that as many hold it is the first in the files; where a longer one has it in it ("annual leave" for "leave"),
     that one, which says more exactly what is meant.
     """
-    held = [_stems_of(passage) for passage in passages]
     found = {}
     for term in terms:
         holding = {other: sum(_stemmed(other) in stems for stems in held) for other in synonyms[term]}
@@ -103,9 +114,14 @@ def readings_in(passages: Iterable[Passage], terms: Iterable[Term], synonyms: Sy
     return found
 
 
+def stemmed_passages(passages: Iterable[Passage]) -> list[str]:
+    """Return the stems of each passage, its title and headings with it, in order and between spaces."""
+    return [_stemmed(passage.with_titles) for passage in passages]
+
+
 def reworded_plan(plan: Plan, words: Mapping[Term, str]) -> Plan:
     """Return a plan that asks the same in these other words."""
-    read_as = ((words[place.term], typed) for place, typed in _typed_in(plan.standalone, words))
+    read_as = ((words[place.term], place.typed) for place in _places(plan.standalone, words))
     return plan.in_words_of(lambda text: reworded(text, words), read_as)
 
 
@@ -172,12 +188,9 @@ def _places(text: str, terms: Mapping[Term, object]) -> Iterator[Place]:
         lengths = range(min(longest, len(found) - at), 0, -1)
         term = next((t for n in lengths if (t := tuple(forms[at : at + n])) in terms), None)
         if term:
-            yield Place(found[at].start(), found[at + len(term) - 1].end(), term)
+            start, end = found[at].start(), found[at + len(term) - 1].end()
+            yield Place(start, end, term, text[start:end])
         at += len(term or ".")
-
-
-def _typed_in(text: str, terms: Mapping[Term, object]) -> Iterator[tuple[Place, str]]:
-    return ((place, text[place.start : place.end]) for place in _places(text, terms))
 
 
 def _folded(term: str) -> Term:
@@ -188,10 +201,6 @@ def _singular(word: str) -> str:
     """Return a word without the s of the plural or the possessive: what is asked for is the same."""
     word = word.replace("’", "'").removesuffix("'s")
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
-
-
-def _stems_of(passage: Passage) -> str:
-    return _stemmed(" ".join((passage.title, *passage.headings, passage.text)))
 
 
 def _stemmed(text: str) -> str:

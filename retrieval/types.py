@@ -148,6 +148,11 @@ class Passage:
     sentence_embeddings: bytes = field(default=b"", repr=False)  # see ingestion/sentences.py
     words: bytes = field(default=b"", repr=False)  # see ingestion/words.py
 
+    @property
+    def with_titles(self) -> str:
+        """Its words together with those of its title and headings."""
+        return " ".join((self.title, *self.headings, self.text))
+
 
 @dataclass(frozen=True)
 class Withheld:
@@ -189,3 +194,9 @@ class Step:
     value: Any  # the stage's own frozen dataclass; each consumer knows which by the name
     record: Mapping[str, Any] = field(default_factory=dict)
     milliseconds: float = 0.0
+
+    @property
+    def plan_after(self) -> Plan | None:
+        """The plan that this stage leaves; None for a stage that leaves it as it was."""
+        plan = getattr(self.value, "plan", self.value)
+        return plan if isinstance(plan, Plan) else None

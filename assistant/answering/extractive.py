@@ -287,16 +287,17 @@ def _refusal(parts: Sequence[_Found], plan: Plan, context: Context) -> Refusal:
 
     It is kept, so it says what was typed, also where that was read as a document's word.
     """
-    missing: dict[str, str] = {}
+    named: dict[str, str] = {}
     for word in (plan.as_typed(word) for part in parts for word in part.missing or ()):
-        missing.setdefault(word.lower(), word)  # "UK" is no other word than "uk"
+        named.setdefault(word.lower(), word)  # "UK" is no other word than "uk"
+    missing = tuple(named.values())
     sources = tuple(dict.fromkeys(entry.passage.source_name for entry in context.ranked))
     if not context.items:
         reason = "Nothing in the documents you may read speaks of this."
-    elif list(missing) == ["not"]:
+    elif missing == ("not",):
         reason = "The passages found say what is the case; none says what is not, and that was the question."
     elif missing:
-        words = _listed([f"“{word}”" for word in list(missing.values())[:4]])
+        words = _listed([f"“{word}”" for word in missing[:4]])
         reason = f"The passages found that come nearest do not speak of {words}, so they do not state what you asked."
     else:
         reason = "The passages found do not state what you asked."
@@ -304,7 +305,7 @@ def _refusal(parts: Sequence[_Found], plan: Plan, context: Context) -> Refusal:
         looked_for=tuple(plan.as_typed(part.text) for part in parts),
         sources=sources,
         reason=reason,
-        missing=() if list(missing) == ["not"] else tuple(missing.values()),
+        missing=() if missing == ("not",) else missing,
         advice=(
             "Ask with the words that a document about it would use, or ask for one thing at a time.",
             "If you expected an answer, ask whoever owns the topic whether it is written down.",

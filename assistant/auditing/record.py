@@ -96,7 +96,8 @@ class _Reader:
     def __post_init__(self) -> None:
         self.asker = self.question.conversation.owner.name
         self.by_name = {step.name: step for step in self.steps}
-        self.found_last = numbers_in(self.record("search"), "chunk")
+        found = [numbers_in(step.record, "chunk") for step in self.steps if step.name == "search"]
+        self.not_found_again = set[int]().union(*found).difference(*found[-1:])
         documents = {number for step in self.steps for number in numbers_in(step.record, "document")}
         self.documents = references(documents)
         self.chunks = _references({n for step in self.steps for n in numbers_in(step.record, "chunk")})
@@ -149,8 +150,7 @@ class _Reader:
             return Fate("read", "read, not quoted")
         if chunk in self.left_out:
             return Fate("lost", f"lost: {self.left_out_because(self.left_out[chunk])}")
-        is_searched_again = sum(step.name == "search" for step in self.steps) > 1
-        if is_searched_again and chunk not in self.found_last:
+        if chunk in self.not_found_again:
             return Fate("lost", "lost: not found when searched again")
         return Fate("lost", "lost: the run ended before it was weighed")
 

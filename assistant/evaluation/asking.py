@@ -103,11 +103,8 @@ def _ask(
         milliseconds=milliseconds,
         stages=_milliseconds(steps),
     )
-    return (
-        _extracted(asked, values.get("synonyms", values.get("spelling", values["plan"])), ranked, viewer)
-        if asking.extracts
-        else asked
-    )
+    *_, plan = filter(None, (step.plan_after for step in steps))
+    return _extracted(asked, plan, ranked, viewer) if asking.extracts else asked
 
 
 def _steps(query: SuiteQuery, viewer: Viewer, options: Options) -> Iterator[Step]:

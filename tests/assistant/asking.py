@@ -1,16 +1,21 @@
 """The world with its documents in an index, for tests that ask questions from end to end."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.audit import By
 from accounts.models import User
+from accounts.triggers import all_lifted
 from accounts.viewer import viewer_of
 from assistant import actions, runner
-from assistant.models import Conversation, Question
+from assistant.models import Conversation, Question, TraceStep
 from assistant.pipeline import answer
 from assistant.types import VerifiedAnswer
 from ingestion import outbox
@@ -58,6 +63,19 @@ def answer_of(user: User, text: str) -> VerifiedAnswer:
     """Return the verified answer to a question asked by a person."""
     verified: VerifiedAnswer = steps_of(user, text)["verify"].value
     return verified
+
+
+def how_it_was_answered(client: Client, user: User, question: Question) -> str:
+    """Return the page that tells a person how their question was answered."""
+    client.force_login(user)
+    return client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+
+
+def rewrite(step: TraceStep, **changes: object) -> None:
+    """Have a step that was recorded say something else."""
+    with all_lifted(connection), connection.cursor() as cursor:
+        changed = json.dumps({**step.record, **changes})
+        cursor.execute("UPDATE assistant_tracestep SET record = %s WHERE id = %s", [changed, step.pk])
 
 
 def asked(user: User, text: str, conversation: Conversation | None = None) -> Question:

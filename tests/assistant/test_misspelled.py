@@ -1,16 +1,12 @@
 """A misspelled question is answered as it was meant, and both the asker and the auditor are told how it was read."""
 
-import json
-
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from accounts.triggers import all_lifted
 from assistant.auditing.record import answer_record
 from assistant.models import Question, TraceStep
 from ingestion.models import Chunk
-from tests.assistant.asking import answer_of, asked, index_of_its_own, indexed
+from tests.assistant.asking import answer_of, asked, how_it_was_answered, index_of_its_own, indexed, rewrite
 from tests.world import World
 
 __all__ = ["index_of_its_own", "indexed"]
@@ -26,8 +22,7 @@ def test_it_is_answered_from_the_words_that_were_meant(indexed: World) -> None:
 
 def test_the_asker_is_told_which_word_was_read_otherwise(indexed: World, client: Client) -> None:
     question = asked(indexed.alice, QUESTION)
-    client.force_login(indexed.alice)
-    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    html = how_it_was_answered(client, indexed.alice, question)
     assert "Nothing found spells “budgett” so" in html
 
 
@@ -65,9 +60,7 @@ def test_what_the_first_gate_withheld_is_in_the_record_and_listed_once(
     first = TraceStep.objects.filter(question_id=question.pk, name="gate").order_by("position")[0]
     menu = Chunk.objects.get(version__document=indexed.documents["menu"])
     entry = {"chunk": menu.pk, "document": indexed.documents["menu"].pk, "reason": "not_permitted"}
-    changed = json.dumps({**first.record, "withheld": [entry]})
-    with all_lifted(connection), connection.cursor() as cursor:
-        cursor.execute("UPDATE assistant_tracestep SET record = %s WHERE id = %s", [changed, first.pk])
+    rewrite(first, withheld=[entry])
     assert [kept.of.title for kept in answer_record(question).withheld] == ["Menu"]
     client.force_login(indexed.dana)
     html = client.get(reverse("assistant:audit_answer", args=[question.public_id])).content.decode()
@@ -76,7 +69,6 @@ def test_what_the_first_gate_withheld_is_in_the_record_and_listed_once(
 
 def test_somebody_who_may_not_read_the_word_is_told_nothing_of_it(indexed: World, client: Client) -> None:
     question = asked(indexed.charlie, QUESTION)
-    client.force_login(indexed.charlie)
-    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    html = how_it_was_answered(client, indexed.charlie, question)
     assert "budgett” so" not in html
     assert "spelling" not in [stage.name for stage in answer_record(question).stages]

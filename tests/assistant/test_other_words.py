@@ -2,17 +2,22 @@
 
 import json
 
-from django.db import connection
 from django.test import Client
-from django.urls import reverse
 
-from accounts.triggers import all_lifted
 from accounts.viewer import EVERYONE
 from assistant.auditing.record import answer_record
 from assistant.models import Question, TraceStep
 from ingestion.access import Rule
 from ingestion.models import Chunk
-from tests.assistant.asking import answer_of, asked, deliver, index_of_its_own, indexed
+from tests.assistant.asking import (
+    answer_of,
+    asked,
+    deliver,
+    how_it_was_answered,
+    index_of_its_own,
+    indexed,
+    rewrite,
+)
 from tests.factories import make_document
 from tests.world import World
 
@@ -43,8 +48,7 @@ def test_the_asker_and_the_auditor_are_told_which_word_was_read_otherwise(
 ) -> None:
     world = with_toilets(indexed, Rule.of({EVERYONE}))
     question = asked(world.alice, QUESTION)
-    client.force_login(world.alice)
-    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    html = how_it_was_answered(client, world.alice, question)
     assert "Nothing found speaks of “restrooms”: searched again with what it is called there." in html
     record = answer_record(question)
     told = next(stage for stage in record.stages if stage.name == "synonyms")
@@ -53,12 +57,9 @@ def test_the_asker_and_the_auditor_are_told_which_word_was_read_otherwise(
     assert record.is_true
 
 
-def rewrite(question: Question, name: str, **changes: object) -> None:
-    """Have the last step of a name say something else."""
-    step = TraceStep.objects.filter(question_id=question.pk, name=name).latest("position")
-    with all_lifted(connection), connection.cursor() as cursor:
-        changed = json.dumps({**step.record, **changes})
-        cursor.execute("UPDATE assistant_tracestep SET record = %s WHERE id = %s", [changed, step.pk])
+def last(question: Question, name: str) -> TraceStep:
+    step: TraceStep = TraceStep.objects.filter(question_id=question.pk, name=name).latest("position")
+    return step
 
 
 def test_what_was_withheld_while_looking_for_other_words_is_told_the_auditor(indexed: World) -> None:
@@ -66,15 +67,15 @@ def test_what_was_withheld_while_looking_for_other_words_is_told_the_auditor(ind
     question = asked(world.alice, QUESTION)
     menu = Chunk.objects.get(version__document=world.documents["menu"])
     entry = {"chunk": menu.pk, "document": world.documents["menu"].pk, "reason": "not_permitted"}
-    rewrite(question, "synonyms", withheld=[entry])
+    rewrite(last(question, "synonyms"), withheld=[entry])
     assert [kept.of.title for kept in answer_record(question).withheld] == ["Menu"]
 
 
 def test_what_only_the_first_search_found_is_said_not_to_be_found_again(indexed: World) -> None:
     world = with_toilets(indexed, Rule.of({EVERYONE}))
     question = asked(world.alice, QUESTION)
-    rewrite(question, "context", items=[], left_out=[])
-    rewrite(question, "search", sub_queries=[])
+    rewrite(last(question, "context"), items=[], left_out=[])
+    rewrite(last(question, "search"), sub_queries=[])
     first = next(stage for stage in answer_record(question).stages if stage.name == "search")
     fates = {candidate.fate.words for candidate in first.searches[0].candidates}
     assert "lost: not found when searched again" in fates
@@ -102,8 +103,7 @@ def test_somebody_who_may_not_read_the_document_is_told_nothing_of_its_words(
     world = with_toilets(indexed, Rule.of({f"user:{indexed.alice.pk}"}))
     question = asked(world.charlie, QUESTION)
     assert question.state == Question.State.REFUSED
-    client.force_login(world.charlie)
-    html = client.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    html = how_it_was_answered(client, world.charlie, question)
     assert "Nothing found speaks of “restrooms”, nor of what else it may be called." in html
     record = answer_record(question)
     told = next(stage for stage in record.stages if stage.name == "synonyms")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from accounts.viewer import EVERYONE
+from assistant.evaluation.asking import documents_in
 from ingestion.access import Rule
 from retrieval.apps import synonyms_can_be_read
 from retrieval.planning import RulePlanner
@@ -19,6 +20,8 @@ from retrieval.synonyms import (
     readings_in,
     reworded,
     reworded_plan,
+    stemmed_passages,
+    terms_in,
     unheld,
 )
 from retrieval.types import Passage
@@ -31,8 +34,8 @@ __all__ = ["index_of_its_own"]
 
 
 def readings(question: str, *passages: Passage) -> Mapping[Term, str]:
-    synonyms = configured_synonyms()
-    return readings_in(passages, unheld(question, passages, synonyms), synonyms)
+    synonyms, held = configured_synonyms(), stemmed_passages(passages)
+    return readings_in(held, unheld(terms_in(question, synonyms), held), synonyms)
 
 
 def read_as(question: str, *texts: str) -> str:
@@ -83,7 +86,7 @@ def test_a_longer_term_that_has_the_word_in_it_says_more_exactly_what_is_meant()
 
 def test_a_term_of_several_words_goes_before_the_words_in_it() -> None:
     question = "Is Paid Time Off paid?"
-    assert list(unheld(question, [], configured_synonyms()).values()) == ["Paid Time Off"]
+    assert list(terms_in(question, configured_synonyms()).values()) == ["Paid Time Off"]
     assert read_as(question, "Annual leave is paid.") == "Is annual leave paid?"
 
 
@@ -182,7 +185,7 @@ def many(world: World) -> None:
         make_document(
             world.sources["open"], f"clean{number}", f"The office is cleaned, cleaned and cleaned at {number}.", Rule.of({EVERYONE})
         )  # fmt: skip
-    make_document(world.sources["open"], "lift", "Lift.", Rule.of({EVERYONE}))
+    world.documents["lift"] = make_document(world.sources["open"], "lift", "Lift.", Rule.of({EVERYONE}))
     deliver()
 
 
@@ -203,7 +206,7 @@ def test_a_question_is_searched_again_with_what_it_is_called_there(spoken: World
         "sufficiency",
         "rerank",
     ]
-    plan = found[names.index("synonyms")].value
+    plan = found[names.index("synonyms")].value.plan
     assert plan.standalone == plan.sub_queries[0].text == "When are the toilet of the office cleaned?"
     assert plan.question == QUESTION
     assert found[-1].value[0].passage.title == "Rooms"
@@ -221,7 +224,8 @@ def test_where_nothing_found_has_another_word_either_one_search_looks_for_them(s
     found = steps(spoken, "charlie", "When is the elevator of the office cleaned?")
     read = next(step for step in found if step.name == "synonyms")
     assert read.record["passed"]
-    assert read.value.standalone == "When is the lift of the office cleaned?"
+    assert spoken.documents["lift"].pk in set(documents_in(read.value))  # so that a leak there would be seen
+    assert read.value.plan.standalone == "When is the lift of the office cleaned?"
     assert found[-1].value[0].passage.title == "Lift"
 
 
@@ -232,7 +236,7 @@ def test_where_no_other_word_is_found_anywhere_the_question_stays_and_the_search
     assert [step.name for step in found].count("search") == 1
     read = next(step for step in found if step.name == "synonyms")
     assert (read.record["words"], read.record["read_otherwise"]) == (["lawyers"], 0)
-    assert read.value.standalone == "Which lawyers of the office prepare it?"
+    assert read.value.plan.standalone == "Which lawyers of the office prepare it?"
 
 
 def test_it_can_be_turned_off(spoken: World) -> None:
@@ -242,7 +246,7 @@ def test_it_can_be_turned_off(spoken: World) -> None:
 def test_a_word_may_be_misspelled_and_another_called_otherwise(spoken: World) -> None:
     found = steps(spoken, "charlie", "When are the restrooms of the offise cleaned?")
     assert [step.name for step in found][3:5] == ["spelling", "synonyms"]
-    assert found[4].value.standalone == "When are the toilet of the office cleaned?"
+    assert found[4].value.plan.standalone == "When are the toilet of the office cleaned?"
 
 
 def test_a_word_of_a_document_that_the_asker_may_not_read_is_no_word_to_them(spoken: World) -> None:
@@ -250,5 +254,5 @@ def test_a_word_of_a_document_that_the_asker_may_not_read_is_no_word_to_them(spo
         found = steps(spoken, name, "Which lawyers of the office prepare it?")
         read = next(step for step in found if step.name == "synonyms")
         proposed = {entry["document"] for step in found for entry in step.record.get("candidates", [])}
-        assert ("attorney" in read.value.standalone) == (name == "alice")
+        assert ("attorney" in read.value.plan.standalone) == (name == "alice")
         assert name == "alice" or spoken.documents["sale"].pk not in proposed
