@@ -24,6 +24,7 @@ WATCH = """() => {
   }).observe(document.body, { childList: true, subtree: true });
 }"""
 
+REFRESH = """() => htmx.ajax("GET", "/conversations/", { target: document.getElementById("conversations") })"""
 
 # Highlighter is yellow: much red and green, clearly less blue. Paper and print have as much of each.
 YELLOW = """const canvas = document.createElement("canvas");
@@ -216,6 +217,7 @@ def test_a_list_that_was_just_refreshed_can_be_clicked_at_once(visit: NewPerson)
     page.evaluate(
         """() => new Promise((done) => {
           const list = document.getElementById("conversations");
+          list.replaceChildren();
           new MutationObserver((_, watching) => {
             const link = list.querySelector("[data-opens-dialog]");
             if (!link) return;
@@ -227,6 +229,34 @@ def test_a_list_that_was_just_refreshed_can_be_clicked_at_once(visit: NewPerson)
         })"""
     )
     expect(page.get_by_role("dialog").get_by_label("Name of the conversation")).to_be_visible()
+
+
+def test_a_list_that_changes_while_it_is_pressed_does_not_lose_the_click(visit: NewPerson) -> None:
+    page = visit().ask(LEAVE)
+    page.reload()  # after an answer the list refreshes itself; here it changes when the test says so
+    page.locator("#conversations a.clip").first.evaluate("(link) => { link.textContent = 'An older name'; }")
+    link = page.get_by_role("link", name=re.compile("Rename or delete")).first
+    link.hover()
+    page.mouse.down()
+    # The list on the page is not the server's any more, so this would replace it under the pointer.
+    page.evaluate(REFRESH)
+    expect(page.locator("#conversations")).to_contain_text("An older name")
+    page.mouse.up()
+    expect(page.get_by_role("dialog").get_by_label("Name of the conversation")).to_be_visible()
+    expect(page.locator("#conversations")).not_to_contain_text("An older name")
+
+
+def test_a_list_that_changes_leaves_the_focus_where_it_was(visit: NewPerson) -> None:
+    page = visit().ask(LEAVE)
+    page.reload()  # after an answer the list refreshes itself; here it changes when the test says so
+    link = page.get_by_role("link", name=re.compile("Rename or delete")).first
+    link.focus()
+    page.evaluate(REFRESH)
+    expect(link).to_be_focused()
+    page.locator("#conversations a.clip").first.evaluate("(link) => { link.textContent = 'An older name'; }")
+    page.evaluate(REFRESH)
+    expect(page.locator("#conversations")).not_to_contain_text("An older name")
+    expect(link).to_be_focused()
 
 
 def test_an_ended_session_keeps_the_question_and_leads_back_to_it(visit: NewPerson) -> None:
