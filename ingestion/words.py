@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from ingestion.irregular import FORMS, base_form
 from ingestion.spellings import BEGINNINGS, RULES, american
 
 # Possessive: what is matched is the same, in four fifths of the time.
@@ -49,8 +50,8 @@ def has_content(word: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """Return the Snowball stem (Porter2, English) of a word's American spelling."""
-    return str(_stemmer().stemWord(american(word.replace("’", "'"))))
+    """Return the Snowball stem (Porter2, English) of the American spelling of what a word is a form of."""
+    return str(_stemmer().stemWord(base_form(american(word.replace("’", "'")))))
 
 
 _stemmers = threading.local()
@@ -116,5 +117,12 @@ def _reading() -> bytes:
     """Return a number for how words are read: it is another once any of what tells them apart and stems them is."""
     import Stemmer
 
-    made_of = (WORD.pattern, sorted(STOPWORDS), sorted(BEGINNINGS.items()), RULES, Stemmer.version())
+    made_of = (
+        WORD.pattern,
+        sorted(STOPWORDS),
+        sorted(BEGINNINGS.items()),
+        RULES,
+        sorted(FORMS.items()),
+        Stemmer.version(),
+    )
     return crc32(repr(made_of).encode()).to_bytes(4, "little")

@@ -24,7 +24,9 @@ WATCH = """() => {
   }).observe(document.body, { childList: true, subtree: true });
 }"""
 
-REFRESH = """() => htmx.ajax("GET", "/conversations/", { target: document.getElementById("conversations") })"""
+REFRESH = (
+    """() => htmx.ajax("GET", "/conversations/", { target: document.getElementById("conversations") })"""
+)
 
 # Highlighter is yellow: much red and green, clearly less blue. Paper and print have as much of each.
 YELLOW = """const canvas = document.createElement("canvas");

@@ -210,6 +210,17 @@ class IndexContract:
             assert {hit.chunk for hit in index.search(vector(1), asked, where(), 9).keyword} == {1, 2}
         assert [hit.chunk for hit in index.search(vector(1), "organization", where(), 9).keyword] == [1]
 
+    def test_a_word_is_found_in_a_form_that_no_ending_makes_after_those_that_say_it_as_asked(
+        self, index: VectorIndex
+    ) -> None:
+        index.upsert([point(1, text="Lost badges."), point(2, text="Losing badges.")])
+        for asked, first in (("lose", 2), ("lost", 1)):
+            assert [hit.chunk for hit in index.search(vector(1), asked, where(), 9).keyword] == [
+                first,
+                3 - first,
+            ]
+        assert index.search(vector(1), "loss", where(), 9).keyword == ()
+
     def test_narrowing_to_a_document_keeps_its_scores(self, index: VectorIndex) -> None:
         index.upsert([point(chunk, document=chunk) for chunk in TEXTS])
         wide = {hit.chunk: hit.score for hit in index.search(vector(1), "red fox", where(), 50).keyword}
