@@ -16,13 +16,13 @@ from ingestion.weights import BUNDLED_MODEL, EmbeddingUnavailable  # noqa: E402
 
 # One core to a process; and one thread makes none that a fork would lose.
 os.environ["OMP_NUM_THREADS"] = "1"
-if settings.READER == "on" or settings.RERANK_MODEL or settings.EMBEDDING_MODEL != BUNDLED_MODEL:
+if settings.RERANK_MODEL or settings.EMBEDDING_MODEL != BUNDLED_MODEL:
     import torch  # noqa: F401
 
 import rapidfuzz.distance  # noqa: E402, F401
 
 from assistant import pipeline, runner, writing  # noqa: E402, F401
-from assistant.answering import extractive  # noqa: E402, F401
+from assistant.answering import extractive, reader  # noqa: E402, F401
 from ingestion.chunking import count_tokens, split_sentences  # noqa: E402
 from ingestion.embedding import embedder  # noqa: E402
 from ingestion.words import stem  # noqa: E402
@@ -34,6 +34,7 @@ count_tokens("Loaded.")
 stem("loaded")
 try:
     _ = embedder().dimensions
+    reader.prepare()
 except EmbeddingUnavailable as error:
     # Said again, to the person who asks, by whoever uses it.
     logging.getLogger(__name__).error("%s", error)

@@ -239,11 +239,12 @@ def _recall(hits: "Sequence[IndexHit]", scores: Floats, least: float) -> float:
 
 def _bm25(text: str, held: Held, visible: npt.NDArray[np.bool_]) -> Floats:
     """Return every row's BM25 score with each word's rarity judged over the visible rows alone; 0 for the others."""
-    from ingestion.index.keywords import in_every_form, keyword_model
+    from ingestion.index.keywords import keyword_query
+    from ingestion.index.types import IndexQuery
 
     scores = np.zeros(len(visible), dtype=np.float32)
     count = int(visible.sum())
-    asked = keyword_model().embed_query(in_every_form(text))
+    asked = keyword_query(IndexQuery(np.empty(0, dtype=np.float32), text))
     for term, weight in zip(asked.indices, asked.values, strict=True):
         rows, weights = held.postings.get(
             int(term), (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))

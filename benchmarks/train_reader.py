@@ -1,20 +1,19 @@
-"""Learn the reader's weights: `python -m benchmarks.train_reader SUITE_FOLDER [FILE]`.
+"""Learn the reader's weights: `python -m benchmarks.train_reader SUITE_FOLDER [FILE] [--without ARTICLE …]`.
 
-SUITE_FOLDER is squad2's: `corpus.jsonl`, and `train.jsonl` with questions of which `queries.jsonl` holds none. Three of
-its articles are kept out, with their questions, to measure on. One thread, a quarter of an hour where the processor
-multiplies bfloat16; the same seed gives the same examples in the same order.
+SUITE_FOLDER is squad2's: `corpus.jsonl`, and `train.jsonl` with questions of which `queries.jsonl` holds none. Articles kept
+out, with their questions, are measured on. One thread, a quarter of an hour where the processor multiplies bfloat16; the
+same seed gives the same examples in the same order.
 """
 
+import argparse
 import json
 import math
 import os
 import random
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +25,13 @@ from torch import Tensor, nn
 
 django.setup()
 
-from assistant.answering.reader import (  # noqa: E402
-    ADAPTED,
-    HEADS,
-    WEIGHTS,
-    Page,
-    Pieces,
-    batch_of,
-    log_odds,
-    pieces_of,
-)
+from assistant.answering.reader import WEIGHTS, Page, Pieces, pieces_of  # noqa: E402
+from benchmarks.reader_model import Model, write  # noqa: E402
 from ingestion.chunking import chunk_text, split_sentences  # noqa: E402
-from ingestion.weights import model_folder  # noqa: E402
 from ingestion.words import stems_of  # noqa: E402
 from retrieval.metrics import area_under_curve  # noqa: E402
 
-KEPT_OUT = ("Warsaw", "Immune_system", "Scottish_Parliament")
 SEED = 7
-RANK = 16
 EPOCHS = 3
 RATE, RATE_OF_HEADS = 6e-4, 5e-3
 BATCH_PIECES = 4_096
@@ -69,46 +57,6 @@ class Example:
     pieces: Pieces
     answers: frozenset[int]
     firsts: tuple[int, ...]
-
-
-class Adapted(nn.Module):  # type: ignore[misc]  # torch is not followed: its classes are Any
-    """A matrix that stays as it is, and a delta of low rank that is learned."""
-
-    def __init__(self, base: nn.Linear) -> None:
-        super().__init__()
-        self.base = base
-        self.down = nn.Parameter(torch.randn(RANK, base.in_features) / math.sqrt(base.in_features))
-        self.up = nn.Parameter(torch.zeros(base.out_features, RANK))
-
-    def forward(self, x: Tensor) -> Tensor:
-        low = nn.functional.linear(x, self.down.to(x.dtype))
-        # Twice: the learned numbers then stay as small as their rate.
-        return self.base(x) + nn.functional.linear(low, (2 * self.up).to(x.dtype))
-
-
-class Model(nn.Module):  # type: ignore[misc]  # as above
-    """The packaged model with deltas, and the reader's heads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        from transformers import BertModel
-
-        base = BertModel.from_pretrained(str(model_folder()), add_pooling_layer=False, local_files_only=True)
-        base.to(torch.bfloat16).requires_grad_(False).eval()  # eval: nothing is dropped out
-        for layer in base.encoder.layer:
-            for name in ADAPTED:
-                parent, _, last = name.rpartition(".")
-                setattr(layer.get_submodule(parent), last, Adapted(layer.get_submodule(name)))
-        self.base = base
-        width = base.config.hidden_size
-        start = {"likeness": torch.tensor(16.0), "constant": torch.tensor(9.0)}
-        self.heads = nn.ParameterDict({name: start.get(name, torch.zeros(width)) for name in HEADS})
-
-    def forward(self, rows: Sequence[Pieces]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the sentences' and the empty page's logits, and each piece's."""
-        hidden = self.base(**batch_of(rows)).last_hidden_state.float()
-        heads = {name: self.heads[name] for name in HEADS}
-        return *log_odds(heads, hidden, rows), hidden @ heads["piece"]
 
 
 def chunks_of(suite: Path) -> dict[str, list[Chunk]]:
@@ -266,40 +214,27 @@ def learn(model: Model, own: list[Example], others: list[Example]) -> None:
             losses.clear()
 
 
-def write(model: Model, file: Path) -> None:
-    """Write the deltas and the heads at half precision."""
-    from safetensors.torch import save_file
-
-    kept = {name: value.detach() for name, value in model.heads.items()}
-    for number, layer in enumerate(model.base.encoder.layer):
-        for name in ADAPTED:
-            adapted = layer.get_submodule(name)
-            kept[f"{number}.{name}.up"] = 2 * adapted.up.detach()
-            kept[f"{number}.{name}.down"] = adapted.down.detach()
-    save_file({name: value.half().contiguous() for name, value in kept.items()}, file)
-    content = file.read_bytes()
-    print(f"{file}: {len(content)} bytes, SHA-256 {sha256(content).hexdigest()}")
-
-
 def main() -> None:
-    suite = Path(sys.argv[1])
-    file = Path(sys.argv[2]) if len(sys.argv) > 2 else WEIGHTS
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_reader")
+    parser.add_argument("suite", type=Path, help="folder of squad2")
+    parser.add_argument("file", type=Path, nargs="?", default=WEIGHTS, help="where the weights are written")
+    parser.add_argument("--without", nargs="*", default=(), help="articles to keep out, and to measure on")
+    given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    chunks = chunks_of(suite)
-    questions = list(_lines(suite / "train.jsonl"))
-    kept_out = [row for row in questions if _article(row["context_doc"]) in KEPT_OUT]
-    own, others = examples_of(
-        [row for row in questions if _article(row["context_doc"]) not in KEPT_OUT], chunks
-    )
+    chunks = chunks_of(given.suite)
+    questions = list(_lines(given.suite / "train.jsonl"))
+    kept_out = [row for row in questions if _article(row["context_doc"]) in given.without]
+    own, others = examples_of([row for row in questions if row not in kept_out], chunks)
     print(
         f"{len(own)} examples and {len(others)} of other passages; {len(kept_out)} questions kept out",
         flush=True,
     )
     model = Model()
     learn(model, own, others)
-    print("after:", measure(model, kept_out, chunks), flush=True)
-    write(model, file)
+    if kept_out:
+        print("after:", measure(model, kept_out, chunks), flush=True)
+    write(model, given.file)
 
 
 def _lines(file: Path) -> Iterator[Any]:

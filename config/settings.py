@@ -216,7 +216,7 @@ SYNONYMS = env.text("FOOTNOTE_SYNONYMS")
 EMBEDDING_MODEL = env.text("FOOTNOTE_EMBEDDING_MODEL", "all-MiniLM-L6-v2")
 RERANK_MODEL = env.text("FOOTNOTE_RERANK_MODEL")
 # A small learned model beside the rules that choose sentences and refuse (docs/retrieval.md).
-READER = env.text("FOOTNOTE_READER", "off")
+READER = env.text("FOOTNOTE_READER", "on")
 if READER not in {"on", "off"}:
     raise ImproperlyConfigured("FOOTNOTE_READER must be on or off.")
 

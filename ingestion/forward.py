@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ingestion.cores import cores, has_amx
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
 Vectors = npt.NDArray[np.float32]
 
@@ -78,54 +78,72 @@ class ForwardPass:
         Raises OSError, ValueError or KeyError for what is in the folder, RuntimeError where the engine does not run.
         """
         self.engine = engine
-        config = json.loads((folder / "config.json").read_text())
-        self.dimensions = int(config["hidden_size"])
+        self.dimensions = int(config_of(folder)["hidden_size"])
         self._tokenizer = _tokenizer(folder)
-        self._engine = _engine(engine, folder / "model.safetensors", config, self._tokenizer)
+        self._engine = engine_over(weights_in(folder), folder, engine)
 
     def each(self, texts: Sequence[str], use: Use) -> None:
         """Hand every text's pieces to `use`, in no particular order, a batch to each core where there are many."""
         if not texts:
             return
         encoded = self._tokenizer.encode_batch(list(texts))
-        lengths = [len(encoding.ids) for encoding in encoded]
 
-        def one(rows: Sequence[int]) -> None:
-            self._batch(encoded, rows, use)
-
-        batches = list(batched(lengths, self._engine.batch_tokens))
-        if len(batches) == 1 or sum(lengths) <= FEW_TOKENS or cores() == 1:
-            for rows in batches:
-                one(rows)
-            return
-        with ThreadPoolExecutor(cores(), thread_name_prefix="embed") as pool:
-            for done in [pool.submit(one, rows) for rows in batches]:
-                done.result()
-
-    def _batch(self, encoded: Sequence[Encoding], rows: Sequence[int], use: Use) -> None:
-        out = self._engine.word_vectors([encoded[row].ids for row in rows])
-        for place, row in enumerate(rows):
+        def one(row: int, vectors: Vectors) -> None:
             encoding = encoded[row]
-            vectors = out[place, : len(encoding.ids)]
             marks = encoding.special_tokens_mask
             starts = [-1 if mark else start for mark, (start, _) in zip(marks, encoding.offsets, strict=True)]
             use(row, Pieces(encoding.ids, starts, vectors, vectors.mean(axis=0)))
 
+        in_batches(self._engine, [encoding.ids for encoding in encoded], one)
 
-def _engine(name: str, weights: Path, config: Mapping[str, object], tokenizer: Tokenizer) -> Engine:
-    from safetensors.numpy import load_file
 
-    held = {
-        name.removeprefix("bert."): np.asarray(values, dtype=np.float32)
-        for name, values in load_file(weights).items()
-    }
+def in_batches(engine: Engine, rows: Sequence[Sequence[int]], use: Callable[[int, Vectors], None]) -> None:
+    """Hand `use` each row's place and vectors, shape (pieces, dimensions), a batch to each core where there are many."""
+    lengths = [len(row) for row in rows]
+
+    def one(places: Sequence[int]) -> None:
+        out = engine.word_vectors([rows[place] for place in places])
+        for vectors, place in zip(out, places, strict=True):
+            use(place, vectors[: lengths[place]])
+
+    batches = list(batched(lengths, engine.batch_tokens))
+    if len(batches) == 1 or sum(lengths) <= FEW_TOKENS or cores() == 1:
+        for places in batches:
+            one(places)
+        return
+    with ThreadPoolExecutor(cores(), thread_name_prefix="embed") as pool:
+        for done in [pool.submit(one, places) for places in batches]:
+            done.result()
+
+
+def engine_over(held: Mapping[str, Vectors], folder: Path, name: str) -> Engine:
+    """Return an engine, by its name, over BERT's weights; `folder` says how they are put together.
+
+    Raises OSError, ValueError or KeyError for what is in the folder, RuntimeError where the engine does not run.
+    """
     if name == "openvino":
         from ingestion.openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(held, config)
+        return OpenVinoEngine(held, config_of(folder))
     from ingestion.onnx_engine import OnnxEngine
 
-    return OnnxEngine(held, config, tokenizer)
+    return OnnxEngine(held, config_of(folder), _tokenizer(folder))
+
+
+def weights_in(folder: Path) -> dict[str, Vectors]:
+    """Return the weights in a folder by BERT's own names, in float32. Raises OSError or ValueError for what is there."""
+    from safetensors.numpy import load_file
+
+    return {
+        name.removeprefix("bert."): np.asarray(values, dtype=np.float32)
+        for name, values in load_file(folder / "model.safetensors").items()
+    }
+
+
+def config_of(folder: Path) -> dict[str, Any]:  # Any: JSON
+    """Return how a folder's model is put together."""
+    found: dict[str, Any] = json.loads((folder / "config.json").read_text())  # Any: as above
+    return found
 
 
 def fits(folder: Path) -> bool:

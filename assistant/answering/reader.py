@@ -2,35 +2,33 @@
 
 It is the packaged embedding model with few changes learned on top: deltas of low rank to its matrices, and two heads
 (`reader.safetensors`, made by `benchmarks/train_reader.py`; docs/decisions/0011). Optional: without it sentences are
-scored by their features alone. Importing this module loads no torch.
+scored by their features alone. It goes through the engines that passages are embedded by, and loads no torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 from django.conf import settings
 
 from assistant.answering.sentences import Sentence
 from ingestion.chunking import word_pieces
-from ingestion.cores import has_native_bf16
+from ingestion.forward import Engine, Vectors, engine_over, engines_for_many, in_batches, weights_in
+from ingestion.passes import normalised
 from ingestion.weights import BUNDLED_MODEL, model_folder
 from retrieval.types import Ranked
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")
-WEIGHTS_SHA256 = "4984c3fccbb986b54db800475619829c3de013650645750b195a1ccd42ce25ea"
+WEIGHTS_SHA256 = "b2c7b3238da6ea94f28559a6a9e263cc908d4dd84388260350e3d234a3822280"
 ADAPTED = (
     "attention.self.query",
     "attention.self.key",
@@ -49,6 +47,10 @@ START, END = 101, 102
 MOST = 12.0
 """Log odds beyond this say no more."""
 
+PROBE = "When is the gate closed?"
+ALIKE = 0.75
+"""How far a quick engine's log odds for PROBED may lie from the library's in float32, which are kept beside the weights."""
+
 
 class ReaderUnavailable(RuntimeError):
     """The learned weights cannot be used; the message says what to do."""
@@ -62,6 +64,12 @@ class Page:
     text: str
     sentences: tuple[tuple[int, int], ...]
 
+
+PROBED = Page(
+    "Handbook",
+    "Visitors park behind the building. The gate is closed at ten in the evening. Bicycles are kept in the cellar.",
+    ((0, 35), (35, 77), (77, 109)),
+)
 
 Reading = tuple[float, ...]
 """For each sentence of a page the log odds that it states the answer, against that nothing on the page does."""
@@ -84,8 +92,9 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    model: nn.Module
-    heads: Mapping[str, Tensor]
+    name: str
+    engine: Engine
+    learned: Mapping[str, Vectors]
 
 
 def read(question: str, pages: Sequence[Page]) -> Sequence[Reading] | None:
@@ -94,12 +103,23 @@ def read(question: str, pages: Sequence[Page]) -> Sequence[Reading] | None:
     It stands aside where another embedding model is configured than the one it was learned on, and where its weights
     cannot be used, which is logged.
     """
-    if settings.READER == "off" or settings.EMBEDDING_MODEL != BUNDLED_MODEL:
+    if not _is_wanted():
         return None
     try:
         return _reader.read(question, pages)
     except ReaderUnavailable:
         return None  # told in the log when it was found out
+
+
+def prepare() -> None:
+    """Read the weights where they will be used. Raises ingestion.weights.EmbeddingUnavailable without the packaged model."""
+    if _is_wanted():
+        with suppress(ReaderUnavailable):  # as above
+            _reader.prepare()
+
+
+def _is_wanted() -> bool:
+    return settings.READER == "on" and settings.EMBEDDING_MODEL == BUNDLED_MODEL
 
 
 def readings_of(
@@ -137,42 +157,39 @@ class Reader:
         self._weights = weights
         self._sha256 = sha256
         self._lock = threading.Lock()
-        self._loaded: _Loaded | None = None
+        self._made: _Loaded | None = None
+        self._checked: _Loaded | None = None
         self._refused = ""
+
+    def prepare(self) -> None:
+        """Read the weights, which starts no thread: processes may be forked from here on. Raises as `read` does."""
+        self._of(is_checked=False)
 
     def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
         """Return a reading for each page, in their order.
 
-        Raises ReaderUnavailable when the learned weights are missing or altered, ingestion.weights.EmbeddingUnavailable
-        when the packaged model is.
+        Raises ReaderUnavailable when the learned weights are missing or altered, or no engine runs them as they should,
+        ingestion.weights.EmbeddingUnavailable when the packaged model is.
         """
-        loaded = self._load()
-        if not pages:
-            return []
-        import torch
+        return _read(self._of(is_checked=True), question, pages) if pages else []
 
-        rows = [pieces_of(question, page) for page in pages]
-        with torch.inference_mode():
-            hidden = loaded.model(**batch_of(rows)).last_hidden_state.float()
-            says, nothing = log_odds(loaded.heads, hidden, rows)
-            odds = (says - nothing[:, None]).clamp(-MOST, MOST).tolist()
-        return [
-            tuple((*odds[row], *[-MOST] * len(page.sentences))[: len(page.sentences)])
-            for row, page in enumerate(pages)
-        ]
-
-    def _load(self) -> _Loaded:
+    def _of(self, *, is_checked: bool) -> _Loaded:
+        """Return what reads: as it was read from the disk, or held against what it must say."""
+        ready = self._checked or (None if is_checked else self._made)
+        if ready is not None:
+            return ready
         with self._lock:
             if self._refused:
                 raise ReaderUnavailable(self._refused)
-            if self._loaded is None:
-                try:
-                    self._loaded = _load(self._weights, self._sha256)
-                except ReaderUnavailable as error:
-                    self._refused = str(error)
-                    log.warning("%s Until then sentences are scored without it.", error)
-                    raise
-            return self._loaded
+            try:
+                self._made = self._made or _first(self._weights, self._sha256, engines_for_many())
+                if is_checked and self._checked is None:
+                    self._made = self._checked = _held(self._made, self._weights, self._sha256)
+            except ReaderUnavailable as error:
+                self._refused = str(error)
+                log.warning("%s Until then sentences are scored without it.", error)
+                raise
+            return self._made
 
 
 _reader = Reader()
@@ -202,49 +219,76 @@ def pieces_of(question: str, page: Page) -> Pieces:
     )
 
 
-def batch_of(rows: Sequence[Pieces]) -> dict[str, Tensor]:
-    """Return what the model takes for several rows, each filled up to the longest."""
-    import torch
+def _read(loaded: _Loaded, question: str, pages: Sequence[Page]) -> list[Reading]:
+    rows = [pieces_of(question, page) for page in pages]
+    readings: list[Reading] = [()] * len(rows)
 
-    ids = torch.zeros(len(rows), max(len(row.ids) for row in rows), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for number, row in enumerate(rows):
-        ids[number, : len(row.ids)] = torch.tensor(row.ids)
-        mask[number, : len(row.ids)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+    def use(place: int, vectors: Vectors) -> None:
+        odds = log_odds(loaded.learned, vectors, rows[place])
+        count = len(pages[place].sentences)
+        readings[place] = (*odds, *[-MOST] * count)[:count]
+
+    in_batches(loaded.engine, [row.ids for row in rows], use)
+    return readings
 
 
-def log_odds(heads: Mapping[str, Tensor], hidden: Tensor, rows: Sequence[Pieces]) -> tuple[Tensor, Tensor]:
-    """Return how much each row's sentences look like the answer, and how much each row looks as if it had none.
+def log_odds(heads: Mapping[str, Vectors], vectors: Vectors, row: Pieces) -> list[float]:
+    """Return for each sentence that was read how much more it looks like the answer than the page looks as if it had none.
 
-    A sentence's vector is the mean of its pieces', read in the light of the question and of the passage. It speaks by its
-    likeness to the question's vector, by a direction of its own, and by its piece that looks most like an answer.
+    `vectors` are those of the row's pieces, shape (pieces, dimensions). A sentence's vector is the mean of its pieces', read
+    in the light of the question and of the passage. It speaks by its likeness to the question's vector, by a direction
+    of its own, and by its piece that looks most like an answer.
     """
-    import torch
-    from torch.nn.functional import normalize
-
-    length = hidden.shape[1]
-    asked = torch.zeros(len(rows), length)
-    places = torch.full((len(rows), length), -1)
-    for number, row in enumerate(rows):
-        asked[number, 1 : row.begins] = 1
-        places[number, : len(row.ids)] = torch.tensor(row.sentence_of)
-    count = max(1, int(places.max()) + 1)
-    is_of = places[:, None, :] == torch.arange(count)[None, :, None]
-    sizes = is_of.sum(2)
-    question = normalize((hidden * asked[:, :, None]).sum(1), dim=1)
-    sentences = normalize(torch.bmm(is_of.float(), hidden) / sizes.clamp(min=1)[:, :, None], dim=2)
-    pieces = hidden @ heads["piece"]
+    places = np.asarray(row.sentence_of)
+    is_of = places[None, :] == np.arange(places.max() + 1)[:, None]
+    sizes = is_of.sum(axis=1)
+    asked = normalised(vectors[1 : row.begins].sum(axis=0))
+    sentences = normalised(is_of.astype(np.float32) @ vectors / np.maximum(sizes, 1)[:, None])
     says = (
-        heads["likeness"] * (sentences @ question[:, :, None])[:, :, 0]
+        heads["likeness"] * (sentences @ asked)
         + sentences @ heads["sentence"]
-        + pieces[:, None, :].masked_fill(~is_of, -1e4).amax(2)
+        + np.where(is_of, vectors @ heads["piece"], -np.inf).max(axis=1)
     )
-    nothing = normalize(hidden[:, 0], dim=1) @ heads["nothing"] + heads["constant"]
-    return says.masked_fill(sizes == 0, -1e4), nothing
+    nothing = normalised(vectors[0]) @ heads["nothing"] + heads["constant"]
+    odds: list[float] = np.clip(says - nothing, -MOST, MOST).tolist()
+    return odds
 
 
-def _load(weights: Path, sha256: str) -> _Loaded:
+def _first(weights: Path, sha256: str, engines: Sequence[str]) -> _Loaded:
+    """Return the learned model on the first of these engines that takes it."""
+    learned = _learned(weights, sha256)
+    folder = model_folder()
+    held = weights_in(folder)
+    for number in range(1 + max(int(name.split(".")[0]) for name in learned if name[0].isdigit())):
+        for name in ADAPTED:
+            delta = learned[f"{number}.{name}.up"] @ learned[f"{number}.{name}.down"]
+            held[f"encoder.layer.{number}.{name}.weight"] += delta
+    problem = ""
+    for name in engines:
+        try:
+            return _Loaded(name, engine_over(held, folder, name), {n: learned[n] for n in (*HEADS, "probe")})
+        except RuntimeError as error:
+            problem = f": {error}"
+    raise ReaderUnavailable(f"No engine runs the reader on this machine{problem}.")
+
+
+def _held(made: _Loaded, weights: Path, sha256: str) -> _Loaded:
+    """Return the learned model on an engine that reads as the library does, by preference the one given."""
+    engines = engines_for_many()
+    while True:
+        try:
+            off = float(np.abs(np.subtract(_read(made, PROBE, [PROBED])[0], made.learned["probe"])).max())
+            if off <= ALIKE:
+                return made
+            log.warning("The reader says something else on %s here (by %.1f).", made.name, off)
+        except RuntimeError as error:
+            log.warning("The reader does not run on %s here: %s.", made.name, error)
+        made = _first(weights, sha256, engines[engines.index(made.name) + 1 :])
+
+
+def _learned(weights: Path, sha256: str) -> dict[str, Vectors]:
+    from safetensors.numpy import load
+
     try:
         content = weights.read_bytes()
     except OSError as error:
@@ -257,23 +301,4 @@ def _load(weights: Path, sha256: str) -> _Loaded:
             f"The reader's weights in {weights} are not the expected ones: their SHA-256 is {found}, not {sha256}. "
             "Check the installation out again."
         )
-    folder = model_folder()
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch
-    from safetensors.torch import load
-    from transformers import BertModel
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    tensors = {name: tensor.float() for name, tensor in load(content).items()}
-    model = BertModel.from_pretrained(str(folder), add_pooling_layer=False, local_files_only=True).eval()
-    with torch.no_grad():
-        for number, layer in enumerate(model.encoder.layer):
-            for name in ADAPTED:
-                up, down = tensors[f"{number}.{name}.up"], tensors[f"{number}.{name}.down"]
-                layer.get_submodule(name).weight += up @ down
-    if has_native_bf16():
-        model.to(torch.bfloat16)
-    return _Loaded(model, {name: tensors[name] for name in HEADS})
+    return {name: tensor.astype(np.float32) for name, tensor in load(content).items()}

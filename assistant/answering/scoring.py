@@ -27,7 +27,7 @@ WEIGHTS: Mapping[str, float] = {
     "kind": 0.45,
     "rank": 1.2,
     "title": 0.5,
-    "reader": 2.0,
+    "reader": 1.5,
     "elsewhere": -2.0,
 }
 """meaning: cosine of question and sentence. wording: each question word held against its nearest word of the sentence.
@@ -45,6 +45,8 @@ EMBEDDED = 10
 
 UNREAD = -6.0
 """Log odds of a sentence that the reader was not given: as of one that says little."""
+OF_A_ROW = -2.0
+"""Log odds of a table's row, whatever the reader says: it learned from prose alone."""
 FLATTENED = 3.0
 """Log odds are divided by this before they become a number in [0, 1], so that the sure differ from the very sure."""
 
@@ -107,7 +109,8 @@ def score_sentences(
         features["rank"] = max(0.0, ranks[sentence.passage_number] / best_rank)
         features["title"] = named[sentence.passage_number]
         if readings is not None:
-            features["reader"] = 1.0 / (1.0 + math.exp(-readings.get(sentence.place, UNREAD) / FLATTENED))
+            odds = OF_A_ROW if sentence.is_row else readings.get(sentence.place, UNREAD)
+            features["reader"] = 1.0 / (1.0 + math.exp(-odds / FLATTENED))
         drafts.append(Scored(sentence, _sum(features), features))
     drafts.sort(key=_best_first)
     drafts = drafts[:EMBEDDED]
@@ -127,8 +130,8 @@ def score_sentences(
 
 
 def odds_of(scored: Scored) -> float | None:
-    """Return the log odds that the reader gave a sentence; None where it stood aside."""
-    sure = scored.features.get("reader")
+    """Return the log odds that the reader gave a sentence; None where it stood aside, and for a table's row."""
+    sure = None if scored.sentence.is_row else scored.features.get("reader")
     return None if sure is None else FLATTENED * math.log(sure / (1.0 - sure))
 
 

@@ -6,19 +6,16 @@ import pytest
 
 from accounts.viewer import EVERYONE
 from assistant.answering.expected import holds, kind_of
-from assistant.answering.extractive import extract
 from assistant.answering.sentences import POINTS_ELSEWHERE, sentences_of
 from assistant.answering.stated import unsaid
-from assistant.context import build_context
-from assistant.types import Draft
 from ingestion.access import Rule
 from ingestion.models import Chunk
 from ingestion.words import stems_of
 from retrieval.gate import pass_gate
-from retrieval.planning import RulePlanner
 from retrieval.specifics import specifics_of
 from retrieval.types import Ranked
 from tests.assistant.asking import index_of_its_own
+from tests.assistant.drafts import drafted, drafted_again, quotes
 from tests.factories import make_document
 from tests.world import World
 
@@ -28,22 +25,6 @@ __all__ = ["index_of_its_own"]  # a fixture: pytest finds it by name
 @pytest.fixture(autouse=True)
 def a_quick_embedder(index_of_its_own: None) -> None:
     """Every test here compares words with the embedder that takes microseconds."""
-
-
-def drafted(world: World, question: str, *texts: str, title: str = "Page") -> Draft:
-    """Return the draft for a question whose context is these texts, a document each."""
-    chunks: list[int] = []
-    for number, text in enumerate(texts):
-        name = f"page {number}"
-        document = make_document(world.sources["open"], name, text, Rule.of({EVERYONE}), title=title)
-        chunks += Chunk.objects.filter(version__document=document).values_list("pk", flat=True)
-    passages = pass_gate(chunks, world.viewer("charlie")).passages
-    ranked = [Ranked(passage, 1.0 - n / 100, (), None) for n, passage in enumerate(passages)]
-    return extract(RulePlanner().plan(question, ()), build_context(ranked, world.viewer("charlie")))
-
-
-def quotes(draft: Draft) -> list[list[str]]:
-    return [[quote.text for quote in claim.quotes] for claim in draft.claims]
 
 
 @pytest.mark.parametrize(
@@ -263,16 +244,6 @@ def test_answering_twice_gives_the_same_answer(world: World) -> None:
     assert [c.quotes[0].text for c in first.claims] == [
         c.quotes[0].text for c in drafted_again(world, "Where do visitors park?").claims
     ]
-
-
-def drafted_again(world: World, question: str) -> Draft:
-    """Return the draft from the documents that `drafted` made before."""
-    chunks = Chunk.objects.filter(version__document__external_id__startswith="page").values_list(
-        "pk", flat=True
-    )
-    passages = pass_gate(list(chunks), world.viewer("charlie")).passages
-    ranked = [Ranked(passage, 1.0 - n / 100, (), None) for n, passage in enumerate(passages)]
-    return extract(RulePlanner().plan(question, ()), build_context(ranked, world.viewer("charlie")))
 
 
 def test_what_is_already_quoted_is_not_quoted_again_with_its_neighbour(world: World) -> None:

@@ -1,5 +1,6 @@
 """The reader: it finds the sentence that states an answer, and stands aside where it cannot be used."""
 
+import hashlib
 import logging
 import shutil
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from pytest_django import Settings
+from safetensors.torch import load_file, save_file
 
 from assistant.answering.reader import (
+    ALIKE,
     WEIGHTS,
     WEIGHTS_SHA256,
     Page,
@@ -18,6 +21,7 @@ from assistant.answering.reader import (
     pieces_of,
     read,
 )
+from benchmarks.reader_model import library_reading
 from ingestion.chunking import split_sentences
 
 PARKING = (
@@ -69,6 +73,39 @@ def test_the_sentence_that_states_the_answer_comes_first(question: str, text: st
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_every_engine_reads_what_the_library_reads(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.answering.reader.engines_for_many", lambda: (engine,))
+    learned = load_file(WEIGHTS)
+    reader = Reader()
+    for question in ("Where do visitors park?", "When is lunch served?", "Who was king?"):
+        for whole in (
+            page(PARKING),
+            page(LUNCH),
+            page(PARKING * 4),
+            page("| Floor | Team |\n| 3 | Support |"),
+        ):
+            expected = library_reading(learned, question, whole)
+            assert reader.read(question, [whole])[0] == pytest.approx(expected, abs=ALIKE)
+
+
+@pytest.mark.slow
+def test_an_engine_that_reads_otherwise_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # What the library made of the probe is kept beside the weights: here it was something else.
+    altered = tmp_path / "reader.safetensors"
+    learned = load_file(WEIGHTS)
+    save_file(learned | {"probe": learned["probe"] + 2.0}, altered)
+    reader = Reader(altered, hashlib.sha256(altered.read_bytes()).hexdigest())
+    reader.prepare()
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(ReaderUnavailable, match="No engine runs the reader on this machine"),
+    ):
+        reader.read("Where do visitors park?", [page(PARKING)])
+    assert len([r for r in caplog.records if "says something else on" in r.message]) == 2
+
+
+@pytest.mark.slow
 def test_a_page_that_states_the_answer_is_surer_than_one_that_does_not() -> None:
     parking, lunch = Reader().read("When is lunch served?", [page(PARKING), page(LUNCH)])
     assert max(lunch) > max(parking) + 1
@@ -82,7 +119,7 @@ def test_readings_do_not_depend_on_what_else_is_read() -> None:
     turned = reader.read("Where do visitors park?", pages[::-1])[::-1]
     alone = [reader.read("Where do visitors park?", [each])[0] for each in pages]
     for one, two, three in zip(together, turned, alone, strict=True):
-        # Products are rounded differently in another batch; bfloat16 keeps three digits.
+        # Where pages share a pass products are rounded differently; bfloat16 keeps three digits.
         assert one == pytest.approx(two, abs=0.25)
         assert one == pytest.approx(three, abs=0.25)
 

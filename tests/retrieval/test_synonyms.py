@@ -48,7 +48,7 @@ def read_as(question: str, *texts: str) -> str:
         ("How many vacation days?", "There are 25 days of leave.", "How many leave days?"),
         ("How much PTO do I get?", "There are 25 days of leave.", "How much leave do I get?"),
         ("Who is my boss?", "Ask your team lead.", "Who is my team lead?"),
-        ("Can my kids come?", "Children are welcome.", "Can my children come?"),
+        ("Can my kids come?", "Children are welcome.", "Can my child come?"),
         ("Is a doctor’s note needed?", "Bring a medical certificate.", "Is a medical certificate needed?"),
         ("Where are the restrooms?", "Toilets are on each floor.", "Where are the toilet?"),
     ],
