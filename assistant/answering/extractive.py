@@ -30,7 +30,7 @@ SCARCE = 0.35
 DOUBTFUL = 0.45
 """Below this it is in doubt that the best sentence states what was asked: scarce words then speak of something else."""
 UNSTATED = 0.05
-STATED = 0.2
+STATED = 0.3
 """Where passages were read: below the first nothing states what was asked, if the features doubt it too; from the second on it is
 stated, whatever they say."""
 PAGES = 3

@@ -55,10 +55,12 @@ def likeness(cosine: float) -> Embed:
 
 def test_where_nothing_is_read_it_is_a_refusal_if_the_words_are_in_doubt_as_well(world: World) -> None:
     question = "Which sauce does the cook pour over noodles?"
-    drafted(world, question, "The cook pours it over the noodles.", "The gate is closed.", "The lift is new.")
+    others = [f"Gate {n} is closed." for n in range(12)]
+    drafted(world, question, "The cook pours it over the noodles.", *others)
     for cosine, reader, outcome in [
-        (0.3, saying({"The cook": 1.0}), "answered"),
-        (0.3, saying({}), "refused"),
+        (0.2, lambda question, pages: None, "answered"),
+        (0.2, saying({"The cook": -6.0}), "answered"),
+        (0.2, saying({}), "refused"),
         (0.5, saying({}), "answered"),
     ]:
         draft = drafted_again(world, question, reader=reader, embed=likeness(cosine))
@@ -71,6 +73,8 @@ def test_what_was_read_is_stated_also_where_a_name_is_written_another_way(world:
     question = "What did the Catholic bishops demand?"
     text = "The Church of Rome asked for a tithe. It was paid in grain."
     assert drafted(world, question, text, reader=lambda question, pages: None).outcome == "refused"
+    half_sure = saying({"The Church of Rome": 1.0})
+    assert drafted_again(world, question, reader=half_sure).outcome == "refused"
     draft = drafted_again(world, question, reader=saying({"The Church of Rome": 8.0}))
     assert draft.outcome == "answered"
     assert quotes(draft)[0][0].startswith("The Church of Rome")
