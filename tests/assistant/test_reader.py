@@ -35,10 +35,12 @@ def page(text: str, above: str = "Handbook") -> Page:
     return Page(above, text, tuple((span.start, span.end) for span in split_sentences(text)))
 
 
-def test_importing_the_module_loads_no_torch() -> None:
+@pytest.mark.slow
+def test_reading_loads_no_torch() -> None:
     code = (
-        "import django, sys; django.setup(); import config.urls, assistant.tasks, ingestion.tasks, "
-        "assistant.answering.extractive; print('torch' in sys.modules, 'transformers' in sys.modules)"
+        "import django, sys; django.setup(); import config.urls, assistant.tasks, ingestion.tasks, assistant.answering.extractive; "
+        "from assistant.answering.reader import Page, Reader; Reader().read('Who?', [Page('', 'She did.', ((0, 8),))]); "
+        "print('torch' in sys.modules, 'transformers' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
