@@ -217,8 +217,10 @@ EMBEDDING_MODEL = env.text("FOOTNOTE_EMBEDDING_MODEL", "all-MiniLM-L6-v2")
 RERANK_MODEL = env.text("FOOTNOTE_RERANK_MODEL")
 # A small learned model beside the rules that choose sentences and refuse (docs/retrieval.md).
 READER = env.text("FOOTNOTE_READER", "on")
-if READER not in {"on", "off"}:
-    raise ImproperlyConfigured("FOOTNOTE_READER must be on or off.")
+if READER not in {"on", "off"} and not Path(READER).is_file():
+    raise ImproperlyConfigured(
+        "FOOTNOTE_READER must be on, off, or the path of a file with a reader's weights."
+    )
 
 # --- A language model, behind any OpenAI-compatible server. Without one the product works by its rules. ------------
 MODEL_URL = env.text("FOOTNOTE_MODEL_URL")

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -103,23 +104,33 @@ def read(question: str, pages: Sequence[Page]) -> Sequence[Reading] | None:
     It stands aside where another embedding model is configured than the one it was learned on, and where its weights
     cannot be used, which is logged.
     """
-    if not _is_wanted():
+    reader = _wanted()
+    if reader is None:
         return None
     try:
-        return _reader.read(question, pages)
+        return reader.read(question, pages)
     except ReaderUnavailable:
         return None  # told in the log when it was found out
 
 
 def prepare() -> None:
     """Read the weights where they will be used. Raises ingestion.weights.EmbeddingUnavailable without the packaged model."""
-    if _is_wanted():
+    reader = _wanted()
+    if reader is not None:
         with suppress(ReaderUnavailable):  # as above
-            _reader.prepare()
+            reader.prepare()
 
 
-def _is_wanted() -> bool:
-    return settings.READER == "on" and settings.EMBEDDING_MODEL == BUNDLED_MODEL
+def _wanted() -> Reader | None:
+    if settings.READER == "off" or settings.EMBEDDING_MODEL != BUNDLED_MODEL:
+        return None
+    return _reader(settings.READER)
+
+
+@lru_cache(maxsize=8)
+def _reader(which: str) -> Reader:
+    """Return this process's reader: the one that comes with the product, or one with weights in a file."""
+    return Reader() if which == "on" else Reader(Path(which), sha256="")
 
 
 def readings_of(
@@ -153,7 +164,7 @@ class Reader:
     """Reads pages. Safe to share between threads; the weights are loaded at the first use."""
 
     def __init__(self, weights: Path = WEIGHTS, sha256: str = WEIGHTS_SHA256) -> None:
-        """Name the file with the learned weights, and the digest it must have."""
+        """Name the file with the learned weights, and the digest it must have; an empty one, and it may have any."""
         self._weights = weights
         self._sha256 = sha256
         self._lock = threading.Lock()
@@ -190,9 +201,6 @@ class Reader:
                 log.warning("%s Until then sentences are scored without it.", error)
                 raise
             return self._made
-
-
-_reader = Reader()
 
 
 def pieces_of(question: str, page: Page) -> Pieces:
@@ -287,6 +295,7 @@ def _held(made: _Loaded, weights: Path, sha256: str) -> _Loaded:
 
 
 def _learned(weights: Path, sha256: str) -> dict[str, Vectors]:
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
@@ -296,9 +305,18 @@ def _learned(weights: Path, sha256: str) -> dict[str, Vectors]:
             f"The reader's weights cannot be read from {weights}: {error.strerror}. Check the installation out again."
         ) from error
     found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+    if sha256 and found != sha256:
         raise ReaderUnavailable(
             f"The reader's weights in {weights} are not the expected ones: their SHA-256 is {found}, not {sha256}. "
             "Check the installation out again."
         )
-    return {name: tensor.astype(np.float32) for name, tensor in load(content).items()}
+    try:
+        learned = {name: tensor.astype(np.float32) for name, tensor in load(content).items()}
+    except SafetensorError as error:
+        learned = {}
+        log.debug("%s: %s", weights, error)
+    if not learned.keys() >= {"probe", *HEADS}:
+        raise ReaderUnavailable(
+            f"{weights} holds no reader's weights as benchmarks/train_reader.py writes them."
+        )
+    return learned

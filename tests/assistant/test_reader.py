@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from pytest_django import Settings
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from assistant.answering.reader import (
     ALIKE,
@@ -138,6 +139,32 @@ def test_what_lies_beyond_the_longest_page_is_not_read_and_nothing_fails() -> No
 def test_turned_off_it_stands_aside(settings: Settings) -> None:
     settings.READER = "off"
     assert read("Where do visitors park?", [page(PARKING)]) is None
+
+
+@pytest.mark.slow
+def test_weights_of_ones_own_are_read_in_place_of_the_products(settings: Settings, tmp_path: Path) -> None:
+    own = tmp_path / "own.safetensors"
+    learned = load_file(WEIGHTS)
+    # The same reader, but one that finds everything stated a little less.
+    save_file(learned | {"constant": learned["constant"] + 1, "probe": learned["probe"] - 1}, own)
+    question, pages = "Where do visitors park?", [page(PARKING)]
+    (shipped,) = Reader().read(question, pages)
+    settings.READER = str(own)
+    read_own = read(question, pages)
+    assert read_own is not None
+    assert read_own[0] == pytest.approx([odds - 1 for odds in shipped], abs=0.01)
+
+
+def test_a_file_without_a_readers_weights_is_told_and_answers_go_on_without(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, content in enumerate((b"no weights at all", save({"other": torch.zeros(3)}))):
+        file = tmp_path / f"{number}.safetensors"
+        file.write_bytes(content)
+        settings.READER = str(file)
+        with caplog.at_level(logging.WARNING):
+            assert read("Where do visitors park?", [page(PARKING)]) is None
+        assert f"{file} holds no reader's weights" in caplog.text
 
 
 def test_with_another_embedding_model_it_stands_aside(settings: Settings) -> None:
