@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,25 @@ def main() -> None:
 
 def measured(suite: Path, given: argparse.Namespace) -> dict[str, Any]:  # Any: the command's JSON
     """Return what the command prints of one suite."""
-    command = [sys.executable, "manage.py", "evaluate", str(suite.resolve()), "--json"]
-    command += ["--history", given.history]
+    more = ["--history", given.history]
     if given.options is not None:
-        command += ["--options", given.options]
+        more += ["--options", given.options]
     if given.keep is not None:
-        command += ["--keep", str(given.keep.resolve() / suite.name)]
+        more += ["--keep", str(given.keep.resolve() / suite.name)]
     if given.ablation:
-        command.append("--ablation")
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    result: dict[str, Any] = json.loads(printed)  # Any: as above
+        more.append("--ablation")
+    result = evaluated(suite, more)
     result["refusal auc"] = result.get("refusal", {}).get("auc")
+    return result
+
+
+def evaluated(suite: Path, more: Sequence[str], **environment: str) -> dict[str, Any]:  # Any: as above
+    """Return what `manage.py evaluate` says of a suite, asked with these options and in this environment besides our own."""
+    command = [sys.executable, "manage.py", "evaluate", str(suite.resolve()), "--json", *more]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    result: dict[str, Any] = json.loads(done.stdout)  # Any: as above
     return result
 
 

@@ -225,7 +225,8 @@ def main() -> None:
     chunks = chunks_of(given.suite)
     questions = list(_lines(given.suite / "train.jsonl"))
     kept_out = [row for row in questions if _article(row["context_doc"]) in given.without]
-    own, others = examples_of([row for row in questions if row not in kept_out], chunks)
+    learned = [row for row in questions if _article(row["context_doc"]) not in given.without]
+    own, others = examples_of(learned, chunks)
     print(
         f"{len(own)} examples and {len(others)} of other passages; {len(kept_out)} questions kept out",
         flush=True,

@@ -7,15 +7,14 @@ what takes long: the stored suite, and each reader's weights (a quarter of an ho
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from benchmarks.server import ROOT
+from benchmarks.suites import evaluated
 
 PARTS = (
     ("Computational_complexity_theory", "European_Union_law", "French_and_Indian_War", "Scottish_Parliament"),
@@ -39,7 +38,7 @@ def main() -> None:
             command = ["benchmarks.train_reader", str(suite), str(weights), "--without", *articles]
             subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, stdout=sys.stderr)
         for name, reader in (("features alone", "off"), ("with a reader", str(weights))):
-            found = measured(asked, work / "stored", reader)
+            found = evaluated(asked, ["--keep", str(work / "stored")], FOOTNOTE_READER=reader)
             refusal = found["refusal"]
             figures = (
                 found["answer@1"],
@@ -62,15 +61,6 @@ def write_part(suite: Path, folder: Path, articles: Collection[str]) -> None:
     (folder / "queries.jsonl").write_text(queries, encoding="utf-8")
     qrels = "".join(f"{row['id']}\t{row['context_doc']}\t1\n" for row in rows if row["answers"])
     (folder / "qrels.tsv").write_text(qrels, encoding="utf-8")
-
-
-def measured(suite: Path, stored: Path, reader: str) -> dict[str, Any]:  # Any: the command's JSON
-    """Return what `manage.py evaluate` prints of a suite, with this reader."""
-    command = [sys.executable, "manage.py", "evaluate", str(suite), "--json", "--keep", str(stored)]
-    environment = os.environ | {"FOOTNOTE_READER": reader}
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    result: dict[str, Any] = json.loads(done.stdout)  # Any: as above
-    return result
 
 
 if __name__ == "__main__":

@@ -78,9 +78,10 @@ class ForwardPass:
         Raises OSError, ValueError or KeyError for what is in the folder, RuntimeError where the engine does not run.
         """
         self.engine = engine
-        self.dimensions = int(config_of(folder)["hidden_size"])
-        self._tokenizer = _tokenizer(folder)
-        self._engine = engine_over(weights_in(folder), folder, engine)
+        config = config_of(folder)
+        self.dimensions = int(config["hidden_size"])
+        self._tokenizer = tokenizer_of(folder)
+        self._engine = engine_over(weights_in(folder), config, self._tokenizer, engine)
 
     def each(self, texts: Sequence[str], use: Use) -> None:
         """Hand every text's pieces to `use`, in no particular order, a batch to each core where there are many."""
@@ -116,18 +117,20 @@ def in_batches(engine: Engine, rows: Sequence[Sequence[int]], use: Callable[[int
             done.result()
 
 
-def engine_over(held: Mapping[str, Vectors], folder: Path, name: str) -> Engine:
-    """Return an engine, by its name, over BERT's weights; `folder` says how they are put together.
+def engine_over(
+    held: Mapping[str, Vectors], config: Mapping[str, object], tokenizer: Tokenizer, name: str
+) -> Engine:
+    """Return an engine, by its name, over BERT's weights; `config` says how they are put together.
 
-    Raises OSError, ValueError or KeyError for what is in the folder, RuntimeError where the engine does not run.
+    Raises ValueError or KeyError for what is in them, RuntimeError where the engine does not run.
     """
     if name == "openvino":
         from ingestion.openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(held, config_of(folder))
+        return OpenVinoEngine(held, config)
     from ingestion.onnx_engine import OnnxEngine
 
-    return OnnxEngine(held, config_of(folder), _tokenizer(folder))
+    return OnnxEngine(held, config, tokenizer)
 
 
 def weights_in(folder: Path) -> dict[str, Vectors]:
@@ -180,7 +183,8 @@ def batched(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         position += size
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
+def tokenizer_of(folder: Path) -> Tokenizer:
+    """Return a folder's tokenizer, which cuts a text off where the model stops reading."""
     # The tokenizer's own thread pool gains nothing on these batches and complains after every fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer

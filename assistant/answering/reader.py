@@ -21,7 +21,16 @@ from django.conf import settings
 
 from assistant.answering.sentences import Sentence
 from ingestion.chunking import word_pieces
-from ingestion.forward import Engine, Vectors, engine_over, engines_for_many, in_batches, weights_in
+from ingestion.forward import (
+    Engine,
+    Vectors,
+    config_of,
+    engine_over,
+    engines_for_many,
+    in_batches,
+    tokenizer_of,
+    weights_in,
+)
 from ingestion.passes import normalised
 from ingestion.weights import BUNDLED_MODEL, model_folder
 from retrieval.types import Ranked
@@ -266,7 +275,7 @@ def _first(weights: Path, sha256: str, engines: Sequence[str]) -> _Loaded:
     """Return the learned model on the first of these engines that takes it."""
     learned = _learned(weights, sha256)
     folder = model_folder()
-    held = weights_in(folder)
+    held, config, tokenizer = weights_in(folder), config_of(folder), tokenizer_of(folder)
     for number in range(1 + max(int(name.split(".")[0]) for name in learned if name[0].isdigit())):
         for name in ADAPTED:
             delta = learned[f"{number}.{name}.up"] @ learned[f"{number}.{name}.down"]
@@ -274,7 +283,8 @@ def _first(weights: Path, sha256: str, engines: Sequence[str]) -> _Loaded:
     problem = ""
     for name in engines:
         try:
-            return _Loaded(name, engine_over(held, folder, name), {n: learned[n] for n in (*HEADS, "probe")})
+            engine = engine_over(held, config, tokenizer, name)
+            return _Loaded(name, engine, {of: learned[of] for of in (*HEADS, "probe")})
         except RuntimeError as error:
             problem = f": {error}"
     raise ReaderUnavailable(f"No engine runs the reader on this machine{problem}.")
