@@ -201,7 +201,7 @@ def final_ranking(
         origin = first[search.source].passage
         for candidate in search.candidates:
             found = ranked.get(candidate.chunk)
-            if found is None or candidate.document == origin.document:
+            if found is None or _same_subject(found.passage, origin):
                 continue
             value = max(candidate.fused * search.strength, found.features.get("second", 0.0))
             features = {**found.features, "second": value}
@@ -227,6 +227,14 @@ def with_more(
         via = "a search for what the others lack"
         added.append(Ranked(passage, scorer.score(features), (), candidate, features, via))
     return _sorted([*ranked, *added]) if added else tuple(ranked)
+
+
+def _same_subject(passage: Passage, other: Passage) -> bool:
+    """Return whether two passages are of one document, or of documents with one title.
+
+    A second search is for something that the passage it was asked from only leads to.
+    """
+    return passage.document == other.document or bool(passage.title and passage.title == other.title)
 
 
 @lru_cache(maxsize=4_096)

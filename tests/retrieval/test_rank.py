@@ -7,8 +7,9 @@ import pytest
 
 from ingestion.sentences import packed
 from ingestion.words import packed_codes
-from retrieval.rank import HALF_LIFE_DAYS, WEIGHTS, Nearness, Scorer
-from retrieval.types import Passage, Plan, SubQuery
+from retrieval.bridge import Bridged, SecondSearch
+from retrieval.rank import HALF_LIFE_DAYS, WEIGHTS, Nearness, Scorer, final_ranking
+from retrieval.types import Candidate, Passage, Plan, Ranked, SubQuery
 from tests.retrieval.passages import passage
 
 TODAY = date(2026, 11, 21)
@@ -97,3 +98,24 @@ def test_a_passage_whose_sentences_are_not_known_stands_where_its_own_score_puts
     features = ready.features(bare, 0.5, None, is_named=False)
     assert (features["fused"], features["sentence"]) == (0.5, 0.5)
     assert WEIGHTS["fused"] + WEIGHTS["sentence"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("title", "document", "lifts"),
+    [("Payroll", 2, True), ("", 2, True), ("Teams", 2, False), ("Payroll", 1, False)],
+)
+def test_a_second_search_lifts_what_has_another_title_than_the_passage_it_was_asked_from(
+    title: str, document: int, lifts: bool
+) -> None:
+    origin = passage("Mona leads payroll.", chunk=1, document=1, title="Teams" if title else "")
+    found = passage("Mona sits in Leeds.", chunk=2, document=document, title=title)
+    ready = scorer("Where does the lead of payroll sit?", origin, found)
+    first = [
+        Ranked(one, score, (1,), Candidate(one.chunk, one.document, score, score, score), {"fused": score})
+        for one, score in ((origin, 0.9), (found, 0.5))
+    ]
+    candidates = tuple(ranked.candidate for ranked in first if ranked.candidate)
+    ranked = final_ranking(first, Bridged(second=(SecondSearch(2, 0, 1.0, candidates),)), (), ready)
+    by_chunk = {item.passage.chunk: item for item in ranked}
+    assert ("second" in by_chunk[2].features, 2 in by_chunk[2].sub_queries) == (lifts, lifts)
+    assert "second" not in by_chunk[1].features
