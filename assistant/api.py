@@ -85,6 +85,9 @@ class ClaimShape(serializers.Serializer[object]):
     text = serializers.CharField(source="words")
     footnotes = serializers.ListField(child=serializers.IntegerField(), source="numbers")
     support = serializers.ChoiceField(choices=["supported", "partial", "struck"])
+    lacking = serializers.ListField(
+        child=serializers.CharField(), help_text="words of the question that stand nowhere near the sentence"
+    )
     is_available = serializers.BooleanField()
 
 

@@ -4,9 +4,10 @@ An answer keeps no words, only where they stand. Words whose document the viewer
 a newer version of the document still holds are shown from there; words it no longer holds are not shown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from accounts.viewer import Viewer
 from assistant.models import Answer, Citation, Conversation, Question
@@ -49,11 +50,15 @@ class ShownCitation:
 
 @dataclass(frozen=True)
 class ShownClaim:
-    """A sentence of an answer. `words` is empty when it is no longer available to this viewer."""
+    """A sentence of an answer. `words` is empty when it is no longer available to this viewer, and so is `lacking` then.
+
+    `lacking` are words of the question that stand nowhere near the sentence.
+    """
 
     words: str
     numbers: tuple[int, ...]
     support: Support
+    lacking: tuple[str, ...] = ()
 
     @property
     def is_available(self) -> bool:
@@ -199,10 +204,7 @@ def _shown(answer: Answer, words: _Words, is_last: bool, viewer: Viewer) -> Show
         _shown_citation(citation, words) for _, citation in sorted(words.citations[answer.pk].items())
     )
     citations = _with_reasons(citations, viewer)
-    claims = tuple(
-        ShownClaim(words.of_claim(answer, claim), tuple(claim["numbers"]), claim["support"])
-        for claim in answer.claims
-    )
+    claims = tuple(_shown_claim(claim, words.of_claim(answer, claim)) for claim in answer.claims)
     return ShownAnswer(
         outcome=answer.outcome,
         claims=claims,
@@ -216,6 +218,12 @@ def _shown(answer: Answer, words: _Words, is_last: bool, viewer: Viewer) -> Show
         if is_last
         else (),
     )
+
+
+def _shown_claim(claim: Mapping[str, Any], words: str) -> ShownClaim:  # Any: JSON values
+    # What a text does not say is said of its words too.
+    lacking = tuple(claim.get("lacking", ())) if words else ()
+    return ShownClaim(words, tuple(claim["numbers"]), claim["support"], lacking)
 
 
 def _shown_citation(citation: Citation, words: _Words) -> ShownCitation:

@@ -88,8 +88,9 @@ class Answer(models.Model):
     """What was said to one question.
 
     `claims` is a list of {"text": str | None, "numbers": [citation numbers], "support": "supported" | "partial" |
-    "struck"}. A claim that is a verbatim quote has text None: its words are read through the gate from its citation
-    each time it is shown, so an answer is never a way around a revocation.
+    "struck"}, and "lacking": [words of the question that stand nowhere near it] where there are any. A claim that is a
+    verbatim quote has text None: its words are read through the gate from its citation each time it is shown, so an
+    answer is never a way around a revocation.
     """
 
     id = models.BigAutoField(primary_key=True)

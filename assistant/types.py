@@ -90,12 +90,16 @@ class Quote:
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing the answer says. `text` None: the claim is its first quote's words; further quotes say the same."""
+    """One thing the answer says. `text` None: the claim is its first quote's words; further quotes say the same.
+
+    `lacking` are words of the question, as typed, that stand nowhere near a quote of which it is in doubt that it answers.
+    """
 
     text: str | None
     quotes: tuple[Quote, ...]
     support: Support = "supported"
     sub_queries: tuple[int, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

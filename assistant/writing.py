@@ -31,6 +31,7 @@ def write_answer(question: Question, verified: VerifiedAnswer, milliseconds: flo
         outcome=kept.outcome,
         claims=[
             {"text": claim.text, "numbers": [q.number for q in claim.quotes], "support": claim.support}
+            | ({"lacking": list(claim.lacking)} if claim.lacking else {})
             for claim in kept.claims
         ],
         refusal=storable(record_of_refusal(kept.refusal)),

@@ -7,6 +7,8 @@ not in stay unsaid. An admin is told every clause, met or not, with the path of 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.text import get_text_list
+
 from accounts.models import Group, GroupNesting, Membership, User
 from accounts.reach import groups_of
 from accounts.viewer import EVERYONE, Viewer, group_principal, user_principal, viewer_of
@@ -87,7 +89,9 @@ def rule_in_words(rule: Rule, name_of: NameOf) -> RuleWords:
     needs = [_clause_in_words(clause, name_of) for clause in sorted(rule.clauses, key=sorted)]
     # What everyone meets says nothing beside a clause that asks for more.
     telling = [words for words in needs if words != name_of(EVERYONE)] or needs[:1]
-    but_not = _listed([_who(p, name_of) for p in _ordered(rule.denials, name_of)]) if rule.denials else ""
+    but_not = (
+        get_text_list([_who(p, name_of) for p in _ordered(rule.denials, name_of)]) if rule.denials else ""
+    )
     summary = ", who must also be ".join(telling) + (f", but not {but_not}" if but_not else "")
     return RuleWords(summary[:1].upper() + summary[1:], tuple(telling), but_not)
 
@@ -205,10 +209,6 @@ def _ordered(principals: Iterable[str], name_of: NameOf) -> list[str]:
     return sorted(principals, key=lambda p: (p != EVERYONE, p.startswith("user:"), name_of(p).casefold(), p))
 
 
-def _listed(names: Sequence[str], last: str = "or") -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
-
-
 def _who(principal: str, name_of: NameOf) -> str:
     return f"members of {name_of(principal)}" if principal.startswith("group:") else name_of(principal)
 
@@ -219,8 +219,8 @@ def _clause_in_words(clause: Iterable[str], name_of: NameOf) -> str:
         return name_of(EVERYONE)
     groups = [name_of(p) for p in ordered if p.startswith("group:")]
     people = [name_of(p) for p in ordered if p.startswith("user:")]
-    parts = [f"members of {_listed(groups)}"] if groups else []
-    return _listed(parts + people)
+    parts = [f"members of {get_text_list(groups)}"] if groups else []
+    return get_text_list(parts + people)
 
 
 def _admitted(
@@ -272,11 +272,11 @@ def _missing(check: ClauseCheck, whose: str, name: str, name_of: NameOf) -> str:
     if not ordered:
         return f"{whose} has a part in its rule that nobody can meet."
     if not groups:
-        return f"{whose} is shared with {_listed(people, 'and')} only, and {name} is not named."
-    only = f"{whose} asks for membership of {_listed(groups)}, directly or through a nested group, and {name} is in none of them"
+        return f"{whose} is shared with {get_text_list(people, 'and')} only, and {name} is not named."
+    only = f"{whose} asks for membership of {get_text_list(groups)}, directly or through a nested group, and {name} is in none of them"
     if len(groups) == 1:
         only = f"{whose} asks for membership of {groups[0]}, directly or through a nested group, and {name} is not a member"
-    return only + (f"; it also names {_listed(people, 'and')}." if people else ".")
+    return only + (f"; it also names {get_text_list(people, 'and')}." if people else ".")
 
 
 def _denied(

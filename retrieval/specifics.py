@@ -50,7 +50,7 @@ def specifics_of(question: str) -> Specifics:
     """Return what a question turns on. A question typed wholly in capitals, or in none, names nothing."""
     first = NAME.search(question)
     shouted = question == question.upper()
-    amounts = {word for match in AMOUNT.finditer(question) for word in words_of(match.group())}
+    amounts = amounts_in(question)
     names = []
     for match in NAME.finditer(question):
         word, lower = match.group(), match.group().lower()
@@ -62,6 +62,11 @@ def specifics_of(question: str) -> Specifics:
     ]
     negated = bool(DENYING.search(question)) and bool(ASKS_FOR_WHAT_IS_NOT.match(question))
     return Specifics(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(numbers)), negated)
+
+
+def amounts_in(question: str) -> set[str]:
+    """Return the words of the amounts that somebody has in mind: "eur" and "20,000"."""
+    return {word for match in AMOUNT.finditer(question) for word in words_of(match.group())}
 
 
 def _asking(question: str) -> str:
@@ -84,12 +89,22 @@ def missing_from(specifics: Specifics, text: str) -> tuple[tuple[str, ...], tupl
     )
 
 
-def _is_named(name: str, known: set[str]) -> bool:
+def is_nowhere(specific: str, stems: Set[str]) -> bool:
+    """Return whether a name or a number is among none of these stems.
+
+    False for what is typed in capitals: a text may write out what the letters stand for.
+    """
+    if any(character.isdigit() for character in specific):
+        return not _is_counted(specific, stems)
+    return not (specific.isupper() or _is_named(specific, stems))
+
+
+def _is_named(name: str, known: Set[str]) -> bool:
     """Tell whether a name occurs, allowing for endings ("Norman", "Normandy") and for hyphens."""
     lower = name.lower()
     if stem(lower) in known:
         return True
-    parts = [part for part in re.split(r"[-’'.]", lower) if part]
+    parts = [part for part in re.split(r"[-’'._]", lower) if part]
     if len(parts) > 1 and all(part in known or stem(part) in known for part in parts if len(part) > 1):
         return True
     if len(lower) < 5:
@@ -98,7 +113,7 @@ def _is_named(name: str, known: set[str]) -> bool:
     return any(word.startswith(root) for word in known)
 
 
-def _is_counted(number: str, known: set[str]) -> bool:
+def _is_counted(number: str, known: Set[str]) -> bool:
     """Tell whether a number occurs, with or without separators, or as the beginning of one ("1990s" and "1990")."""
     plain = re.sub(r"[^\w]", "", number)
     digits = re.sub(r"\D", "", number)

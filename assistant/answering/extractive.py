@@ -7,6 +7,8 @@ what was asked at all.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from django.utils.text import get_text_list
+
 from assistant.answering.reader import Read, read, readings_of
 from assistant.answering.scoring import Embed, Scored, odds_of, score_sentences
 from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, sentences_of
@@ -14,6 +16,7 @@ from assistant.answering.stated import Verdict, judge, unsaid
 from assistant.answering.vectors import vectors_of
 from assistant.types import Claim, Considered, Context, Draft, Quote, Refusal, Support
 from ingestion.words import stems_of
+from retrieval.specifics import amounts_in, is_nowhere
 from retrieval.types import Plan, Ranked
 
 MOST_CLAIMS = 5
@@ -38,6 +41,9 @@ PAGES = 3
 answer is among the first three sentences in .936, with three in .933, on articles the reader had not seen."""
 UNLIKELY = 0.34
 """Below this a name that is missing is missing, not written another way ("Catholic" for "Church of Rome")."""
+UNSURE = 0.25
+UNSURE_UNREAD = 0.6
+"""Below the first, and below the second where nothing was read, a quote is shown with the question's words that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: 
     sentences = sentences_of(context.ranked)
     parts = parts_of(plan)
     found = [_find(number, text, sentences, context, embed, reader, len(parts)) for number, text in parts]
-    claims, places = _claims(found, sentences, context)
+    claims, places = _claims(found, sentences, context, plan)
     considered = _considered(found, places, context)
     # The whole question comes first; where it was split, each part must be stated for all of it to be.
     stated = min((part.stated for part in found), default=0.0)
@@ -146,10 +152,15 @@ def _missing(
         if first.stated >= STATED:
             return None
         if first.stated < UNSTATED and first.by_features < DOUBTFUL:
-            return first.missing or _unsaid_near(text, scored[0], context)
+            lacks = first.missing or _unsaid_near(text, scored[0], context)
+            # Of what somebody is to do the reader, which learned from questions about facts, says little.
+            return lacks or (("not",) if first.is_denied else None)
     lacking = [verdict for verdict in verdicts if verdict.missing and verdict.by_features < UNLIKELY]
     if first.missing and len(lacking) == len(verdicts):
         return first.missing
+    nowhere = tuple(word for word in first.missing if is_nowhere(word, context.rarity.keys()))
+    if nowhere:
+        return nowhere
     is_elsewhere = first.by_features < DOUBTFUL and scored[0].features.get("around", 0.0) < SCARCE
     if first.by_features < TOO_FAR or is_elsewhere:
         return _unsaid_near(text, scored[0], context) or None
@@ -164,7 +175,7 @@ def _unsaid_near(text: str, scored: Scored, context: Context) -> tuple[str, ...]
 
 
 def _claims(
-    found: Sequence[_Found], sentences: Sequence[Sentence], context: Context
+    found: Sequence[_Found], sentences: Sequence[Sentence], context: Context, plan: Plan
 ) -> tuple[tuple[Claim, ...], set[tuple[int, int]]]:
     """Return the claims, and the (passage, sentence) numbers that went into them."""
     claims: list[Claim] = []
@@ -176,7 +187,7 @@ def _claims(
         for part in found:
             if part.missing is not None or not part.scored:
                 continue
-            chosen = _next(part, turn, taken, stems_of_claims, claims, sentences, context)
+            chosen = _next(part, turn, taken, stems_of_claims, claims, sentences, context, plan)
             if chosen is not None and len(claims) < MOST_CLAIMS:
                 claim, stems = chosen
                 claims.append(claim)
@@ -192,6 +203,7 @@ def _next(
     claims: list[Claim],
     sentences: Sequence[Sentence],
     context: Context,
+    plan: Plan,
 ) -> tuple[Claim, set[str]] | None:
     """Return the part's next claim. A sentence that repeats an earlier claim becomes another footnote of it."""
     best = part.scored[0].score
@@ -211,7 +223,7 @@ def _next(
         taken |= {place} | {other.place for other in passage if start <= other.start and other.end <= end}
         quote = _quote(context.ranked[sentence.passage_number], start, end)
         if twin is None:
-            return Claim(None, (quote,), _support(part, scored), (part.number,)), stems
+            return _claim(part, scored, quote, context, plan), stems
         claims[twin] = replace(claims[twin], quotes=(*claims[twin].quotes, quote))
     return None
 
@@ -233,12 +245,17 @@ def _goes_on(sentence: Sentence, claims: list[Claim], taken: set[tuple[int, int]
     return False
 
 
-def _support(part: _Found, scored: Scored) -> Support:
-    """Return `partial` for a sentence whose surroundings lack something that the question names."""
-    for entry, verdict in zip(part.scored, part.verdicts, strict=False):
-        if entry is scored:
-            return "partial" if verdict.missing or verdict.is_denied else "supported"
-    return "supported"
+def _claim(part: _Found, scored: Scored, quote: Quote, context: Context, plan: Plan) -> Claim:
+    """Return a quote as a claim: `partial`, and what it lacks, where its surroundings do not hold what the question turns on."""
+    verdict = judge(part.text, scored, _neighbourhood(scored.sentence, context.ranked))
+    lacking = {word.lower(): word for word in verdict.missing}
+    if verdict.stated < (UNSURE_UNREAD if odds_of(scored) is None else UNSURE):
+        amounts = amounts_in(part.text)
+        for word in _unsaid_near(part.text, scored, context):
+            if word not in amounts:
+                lacking.setdefault(word.lower(), word)
+    support: Support = "partial" if lacking or verdict.is_denied else "supported"
+    return Claim(None, (quote,), support, (part.number,), tuple(map(plan.as_typed, lacking.values())))
 
 
 def _alike(left: set[str], right: set[str]) -> float:
@@ -297,7 +314,7 @@ def _refusal(parts: Sequence[_Found], plan: Plan, context: Context) -> Refusal:
     elif missing == ("not",):
         reason = "The passages found say what is the case; none says what is not, and that was the question."
     elif missing:
-        words = _listed([f"“{word}”" for word in missing[:4]])
+        words = get_text_list([f"“{word}”" for word in missing[:4]], "or")
         reason = f"The passages found that come nearest do not speak of {words}, so they do not state what you asked."
     else:
         reason = "The passages found do not state what you asked."
@@ -311,7 +328,3 @@ def _refusal(parts: Sequence[_Found], plan: Plan, context: Context) -> Refusal:
             "If you expected an answer, ask whoever owns the topic whether it is written down.",
         ),
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

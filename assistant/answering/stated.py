@@ -27,6 +27,17 @@ NEGATIVE = re.compile(
 HOW = re.compile(r"\bhow\s+(?:often|long|far|old|soon|high|large|big|tall)\b", re.IGNORECASE)
 """Words that ask; no text lacks them."""
 
+ASKING = frozenset(
+    """happen happens happened mean means say says tell tells mention mentioned mentions outline outlined describe described explain
+    explains explained define defined summarise regarding concerning involve involved related according detail details
+    detailed document documents question answer differ difference differences compare compared similar kind kinds type types
+    sort sorts example examples term terms name names list thing things way ways step steps situation situations case cases
+    reason reasons role impact affect affects effect effects influence implication implications consequence consequences limitation
+    limitations need needs require requires handle handles deal apply applies important specific various several main certain exactly
+    usually generally typically possible available whether else refer refers called known""".split()
+)
+"""Words that a question is asked with, and not about: a text that answers it may do without."""
+
 TELLING_SHARE = 0.5
 """Of the rarest missing word's weight: what is as common as “new” is not what is missing."""
 
@@ -94,7 +105,8 @@ def unsaid(
     stems = set(known)
     asked_for: dict[str, str] = {}  # "boss's" and "boss" are one, as first typed
     for word in content_words(HOW.sub("", question)):
-        asked_for.setdefault(stem(word), word)
+        if word not in ASKING:
+            asked_for.setdefault(stem(word), word)
     missing = {word: weights.get(own, unseen) for own, word in asked_for.items() if own not in stems}
     rarest = max(missing.values(), default=0.0)
     return tuple(word for word, weight in missing.items() if weight >= TELLING_SHARE * rarest)

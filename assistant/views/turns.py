@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 
 from accounts.models import User
 from accounts.viewer import Viewer
+from assistant.cautions import Caution, cautions_about
 from assistant.events import shown_step
 from assistant.history import ShownAnswer, ShownCitation, ShownClaim, ShownTurn
 from assistant.models import Conversation, Feedback, Question, TraceStep
@@ -76,15 +77,6 @@ class DeskClaim:
         blocks = render(self.text)
         return () if all(block.kind == "paragraph" for block in blocks) else blocks
 
-    @property
-    def verdict(self) -> str:
-        """Return why the sentence does not simply stand."""
-        numbers = " and ".join(str(note.number) for note in self.notes)
-        if self.support == "struck":
-            return "One sentence is struck: no passage supports it."
-        where = f"Footnote {numbers} supports" if len(self.notes) == 1 else f"Footnotes {numbers} support"
-        return f"{where} the underlined words only in part. Read the source before you rely on them."
-
 
 @dataclass(frozen=True)
 class DeskTurn:
@@ -123,9 +115,14 @@ class DeskTurn:
         return tuple(replace(citation, quote=on_one_line(citation.quote)) for citation in citations)
 
     @property
-    def verdicts(self) -> tuple[DeskClaim, ...]:
-        """Return the sentences that need a word of warning."""
-        return tuple(claim for claim in self.claims if claim.is_available and claim.support != "supported")
+    def cautions(self) -> tuple[Caution, ...]:
+        """Return what is to be said of sentences that do not simply stand."""
+        return cautions_about(self.answer.claims) if self.answer else ()
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether no sentence simply stands: what is to be said of them is then read before them."""
+        return all(claim.support == "partial" for claim in self.claims if claim.is_available)
 
     @property
     def follow_ups(self) -> tuple[str, ...]:

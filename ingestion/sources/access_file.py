@@ -18,6 +18,7 @@ from fnmatch import translate
 
 import yaml
 from django.db.models.functions import Lower
+from django.utils.text import get_text_list
 
 from accounts.models import Group, User
 from accounts.viewer import EVERYONE, group_principal, user_principal
@@ -274,7 +275,9 @@ class _Reader:
         for key, value in self.pairs(node, what):
             name = self.string(key, "a key")
             if name not in known:
-                raise self.wrong(key, f"“{name}” is not known here. {what} has {_listed(sorted(known))}.")
+                raise self.wrong(
+                    key, f"“{name}” is not known here. {what} has {get_text_list(sorted(known), 'and')}."
+                )
             entries[name] = value
         return entries
 
@@ -304,10 +307,6 @@ class _Reader:
 
 def _error(where: str, line: int | None, sentence: str) -> AccessFileError:
     return AccessFileError(f"{where}, line {line}: {sentence}" if line else f"{where}: {sentence}")
-
-
-def _listed(words: list[str]) -> str:
-    return ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def _plain(name: str) -> str:

@@ -38,6 +38,7 @@ def make_answer(
     cited: Sequence[Cited],
     support: Support = "supported",
     conversation: Conversation | None = None,
+    lacking: tuple[str, ...] = (),
 ) -> Question:
     """Return an answered question: one verbatim sentence for each (document, words)."""
     question = make_question(asker, text, conversation=conversation)
@@ -45,7 +46,7 @@ def make_answer(
     items = [{"chunk": q.chunk, "document": q.document, "sub_queries": [1]} for q in quotes]
     trace.append(question, "gate", {"withheld": [{"chunk": 7001, "reason": "not_permitted"}] * 7}, 1.0)
     trace.append(question, "context", {"items": items}, 2.0)
-    claims = tuple(Claim(None, (quote,), support) for quote in quotes)
+    claims = tuple(Claim(None, (quote,), support, lacking=lacking) for quote in quotes)
     write_answer(question, VerifiedAnswer("answered", claims, tuple(quotes)), 431.0)
     return _ended(question, Question.State.ANSWERED)
 

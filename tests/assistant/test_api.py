@@ -67,7 +67,7 @@ def test_an_answer_comes_with_its_evidence_and_why_it_may_be_read(world: World, 
     question = make_answer(world.alice, "What is the travel budget?", [(world.documents["budget"], TRAVEL)])
     answer = alice.get(reverse("assistant:api_question", args=[question.public_id])).json()["answer"]
     assert answer["claims"] == [
-        {"text": TRAVEL, "footnotes": [1], "support": "supported", "is_available": True}
+        {"text": TRAVEL, "footnotes": [1], "support": "supported", "lacking": [], "is_available": True}
     ]
     footnote = answer["footnotes"][0]
     assert (footnote["quote"], footnote["source"]) == (TRAVEL, "Intranet")

@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.viewer import Viewer, viewer_of
 from assistant import runner, trace
 from assistant.actions import ask
+from assistant.cautions import cautions_about
 from assistant.history import ShownAnswer, ShownCitation, shown_answer
 from assistant.models import Answer, Question, TraceStep
 from assistant.narrowing import Picks, picked
@@ -109,6 +110,7 @@ def as_text(shown: ShownAnswer, question: Question) -> str:
     for claim in shown.claims:
         marks = "".join(f"[{number}]" for number in claim.numbers)
         lines.append(f"{claim.words or 'No longer available to you.'} {marks}")
+    lines += [caution.words for caution in cautions_about(shown.claims)]
     if shown.claims:
         lines += ["", "Sources"]
         lines += [f"  [{c.number}] {_place(c)}" for c in shown.citations]
@@ -155,6 +157,7 @@ def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
             {
                 "text": claim.words,
                 "support": claim.support,
+                "lacking": list(claim.lacking),
                 "citations": list(claim.numbers),
                 "quotes": [c.quote for c in shown.citations if c.number in claim.numbers],
             }
