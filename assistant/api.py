@@ -97,6 +97,9 @@ class FootnoteShape(serializers.Serializer[object]):
     number = serializers.IntegerField()
     is_available = serializers.BooleanField()
     quote = serializers.CharField()
+    table_head = serializers.CharField(
+        help_text="first row of the table that the quote is of, where the quote does not hold it"
+    )
     title = serializers.CharField()
     # The stubs know `source` as the attribute of every field; on a serializer it is a field like any other.
     source = serializers.CharField()  # type: ignore[assignment]

@@ -65,7 +65,7 @@ def build_context(ranked: Sequence[Ranked], viewer: Viewer) -> Context:
     items = tuple(
         ContextItem(number, entry, size) for number, (entry, size) in enumerate(_as_read(chosen), start=1)
     )
-    stems = (stems_of(f"{r.passage.title} {' '.join(r.passage.headings)} {r.passage.text}") for r in ranked)
+    stems = (stems_of(entry.passage.with_titles) for entry in ranked)
     taken = {item.passage.chunk for item in items}
     return Context(
         items, tuple(left for left in left_out if left.chunk not in taken), tokens, rarity(stems), UNSEEN

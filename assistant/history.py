@@ -14,6 +14,7 @@ from assistant.models import Answer, Citation, Conversation, Question
 from assistant.types import Refusal, Support
 from ingestion.explain import why_readable
 from ingestion.models import Document
+from ingestion.tables import begins_within
 from retrieval.gate import pass_gate, standing_words
 from retrieval.types import Passage, Turn
 
@@ -26,6 +27,7 @@ REWORDED = "What do you mean? Ask again in full, and it is looked for."
 class ShownCitation:
     """A footnote as this viewer may see it now. When `is_available` is False every field after it is empty.
 
+    `table_head` is the first row of the table that the quote is of, where it does not hold it: a row means little without.
     `document` is the public id, for links; `start` and `end` are offsets into the text of the version on show, and
     `has_moved` says that the words were cited from an earlier version. `why` are sentences.
     """
@@ -34,6 +36,7 @@ class ShownCitation:
     public_id: str
     is_available: bool
     quote: str = ""
+    table_head: str = ""
     title: str = ""
     source: str = ""
     headings: tuple[str, ...] = ()
@@ -236,6 +239,7 @@ def _shown_citation(citation: Citation, words: _Words) -> ShownCitation:
         public_id=str(citation.public_id),
         is_available=True,
         quote=words.of(citation),
+        table_head=passage.table_head if begins_within(passage.text, end - passage.start) else "",
         title=passage.title,
         source=passage.source_name,
         headings=passage.headings,

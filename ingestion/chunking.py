@@ -18,6 +18,8 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingestion.tables import heads_of
+
 if TYPE_CHECKING:
     from nltk.tokenize.punkt import PunktTokenizer
     from tokenizers import Tokenizer
@@ -71,12 +73,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSpan:
-    """A chunk as character offsets, with its page and the heading path most of it lies under."""
+    """A chunk as character offsets, with its page and the heading path most of it lies under.
+
+    `table_head` is the first row of the table in the middle of which it begins; "" where it does not.
+    """
 
     start: int
     end: int
     page: int | None
     headings: tuple[str, ...]
+    table_head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +131,31 @@ def chunk_text(
             for span in split_sentences(inside, language=language):
                 whole = Span(section.start + span.start, section.start + span.end)
                 sentences.extend(_within(text, whole, limit_tokens, counter))
-        for first, last in _packed(text, sentences, limit_tokens, counter):
+        heads = heads_of(_lines(text, sentences))
+        for first, last in _packed(text, sentences, heads, limit_tokens, counter):
             start, end = sentences[first].start, sentences[last].end
             where = _main_section(group.sections, start, end)
-            chunks.append(ChunkSpan(start, end, where.page, where.headings))
+            chunks.append(ChunkSpan(start, end, where.page, where.headings, heads[first]))
     return chunks
 
 
-def embedding_text(title: str, headings: Sequence[str], text: str) -> str:
-    """Return what is embedded and indexed for keywords: the title and heading path, then the chunk."""
+def _lines(text: str, sentences: Sequence[Span]) -> Iterator[tuple[str, bool]]:
+    """Yield each sentence's text, and whether it stands on the line below the one before."""
+    end = 0
+    for span in sentences:
+        between = text[end : span.start]
+        yield text[span.start : span.end], not between.strip() and between.count("\n") == 1
+        end = span.end
+
+
+def embedding_text(title: str, headings: Sequence[str], text: str, table_head: str = "") -> str:
+    """Return what is embedded and indexed for keywords: the title and heading path, the head of the table that the chunk begins in, the chunk."""
     path: list[str] = []
     for name in (title, *headings):
         name = " ".join(name.split())
         if name and name not in path:
             path.append(name)
-    prefix = " > ".join(path)
-    return f"{prefix}\n{text}" if prefix else text
+    return "\n".join(filter(None, (" > ".join(path), table_head, text)))
 
 
 class TokenCounter:
@@ -353,12 +368,19 @@ def _is_tiny(text: str, sections: Sequence[Section]) -> bool:
 
 
 def _packed(
-    text: str, sentences: Sequence[Span], limit: int, counter: TokenCounter
+    text: str, sentences: Sequence[Span], heads: Sequence[str], most: int, counter: TokenCounter
 ) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) sentence indexes of chunks of even size, preferring to end where a paragraph ends."""
+    """Yield (first, last) sentence indexes of chunks of even size, preferring to end where a paragraph or a table ends.
+
+    `heads` are those of the tables that sentences carry on. A chunk that is read with one has that much less room.
+    """
     first = 0
+    sizes: dict[str, int] = {}
     while first < len(sentences):
-        start = sentences[first].start
+        start, head = sentences[first].start, heads[first]
+        if head and head not in sizes:
+            sizes[head] = count_tokens(head)
+        limit = max(most // 2, most - sizes[head]) if head else most
         left = counter.count(start, sentences[-1].end)
         if left <= limit:
             yield first, len(sentences) - 1
@@ -370,7 +392,8 @@ def _packed(
             if size > limit and last > first:
                 break
             ends_paragraph = "\n" in text[sentences[last].end : sentences[last + 1].start]
-            cost = abs(size - target) / target - (0.15 if ends_paragraph else 0.0)
+            gain = -0.3 if heads[last + 1] else 0.15 if ends_paragraph else 0.0
+            cost = abs(size - target) / target - gain
             if cost < best_cost:
                 best, best_cost = last, cost
             last += 1

@@ -190,8 +190,9 @@ def point_of(chunk: Chunk) -> IndexPoint:
 
 
 def indexed_text(chunk: Chunk) -> str:
-    """Return the text a chunk is embedded and indexed under: its version's title and its headings go before it."""
-    return embedding_text(chunk.version.title or chunk.version.document.title, chunk.headings, chunk.text)
+    """Return the text a chunk is embedded and indexed under: its version's title, its headings and its table's head go before it."""
+    title = chunk.version.title or chunk.version.document.title
+    return embedding_text(title, chunk.headings, chunk.text, chunk.table_head)
 
 
 def vector_of(chunk: Chunk) -> Vector:

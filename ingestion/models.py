@@ -223,6 +223,9 @@ class Chunk(models.Model):
         null=True, blank=True, help_text="1-based page, where the format has pages"
     )
     headings = models.JSONField(default=list, help_text="heading path, outermost first")
+    table_head = models.TextField(
+        blank=True, default="", help_text="first row of the table that the text begins in the middle of"
+    )
     text = models.TextField()
     digest = models.CharField(max_length=71, help_text="sha256: of the text")
     # float16, so that a rebuilt index needs no model: 384 numbers are 768 bytes.

@@ -181,11 +181,11 @@ def create_version(document: Document, read: Read, *, is_new: bool = False) -> D
     for ordinal, span in enumerate(read.spans):
         text = parsed.text[span.start : span.end]
         digest = digest_of_bytes(text.encode())
-        embedding, sentences = known.get((digest, span.headings), (None, None))
+        embedding, sentences = known.get((digest, span.headings, span.table_head), (None, None))
         chunks.append(
             Chunk(
                 version=version, ordinal=ordinal, start=span.start, end=span.end, page=span.page,
-                headings=list(span.headings), text=text, digest=digest, embedding=embedding,
+                headings=list(span.headings), table_head=span.table_head, text=text, digest=digest, embedding=embedding,
                 embedding_model=model_name() if embedding else "", sentence_embeddings=sentences, words=packed_codes(text),
                 links=linked_names(parsed.links, span.start, span.end, document.external_id),
             )
@@ -196,8 +196,8 @@ def create_version(document: Document, read: Read, *, is_new: bool = False) -> D
 
 def _known_embeddings(
     before: DocumentVersion | None, title: str
-) -> Mapping[tuple[str, tuple[str, ...]], tuple[bytes, bytes]]:
-    """Return the vectors of the version before and of its sentences, by digest and headings.
+) -> Mapping[tuple[str, tuple[str, ...], str], tuple[bytes, bytes]]:
+    """Return the vectors of the version before and of its sentences, by digest, headings and head of a table.
 
     They hold only under the same title.
     """
@@ -207,9 +207,9 @@ def _known_embeddings(
         embedding__isnull=False, sentence_embeddings__isnull=False, embedding_model=model_name()
     )
     return {
-        (digest, tuple(headings)): (bytes(embedding), bytes(sentences))
-        for digest, headings, embedding, sentences in rows.values_list(
-            "digest", "headings", "embedding", "sentence_embeddings"
+        (digest, tuple(headings), table_head): (bytes(embedding), bytes(sentences))
+        for digest, headings, table_head, embedding, sentences in rows.values_list(
+            "digest", "headings", "table_head", "embedding", "sentence_embeddings"
         )
         if embedding is not None and sentences is not None
     }

@@ -44,10 +44,8 @@ class CrossEncoderReranker:
         """
         if not ranked:
             return []
-        pairs = [
-            (question, embedding_text(item.passage.title, item.passage.headings, item.passage.text))
-            for item in ranked
-        ]
+        passages = [item.passage for item in ranked]
+        pairs = [(question, embedding_text(p.title, p.headings, p.text, p.table_head)) for p in passages]
         # One at a time: a tokenizer that cuts to a length cannot be used from two threads, and torch uses every core.
         with _lock:
             model = _loaded(self.model)

@@ -23,7 +23,7 @@ COLUMNS = (
     "version__document__policy_id", "version__document__policy__digest", "version__document__source__policy_id",
     "version__document__source__policy__digest", "version__document__source__name",
     "version__document__source__authority", "version__document__source_id", "links", "sentence_embeddings",
-    "words",
+    "words", "table_head",
 )  # fmt: skip
 
 
@@ -130,6 +130,7 @@ def _passages(found: Iterable[Mapping[str, Any]], viewer: Viewer) -> dict[int, P
             authority=row["version__document__source__authority"],
             source=row["version__document__source_id"], links=tuple(row["links"]),
             sentence_embeddings=bytes(row["sentence_embeddings"] or b""), words=bytes(row["words"] or b""),
+            table_head=row["table_head"],
         )  # fmt: skip
     return passages
 

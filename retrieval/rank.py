@@ -51,7 +51,7 @@ class _Read:
         read = {}
         for passage, own in zip(passages, placed, strict=True):
             title = _title_stems(passage.title)
-            above = title.union(*map(_title_stems, passage.headings))
+            above = title.union(*map(_title_stems, passage.above[1:]))
             read[passage.chunk] = cls(own, stems.intersection(above), title)
         return read
 

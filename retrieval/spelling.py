@@ -35,9 +35,7 @@ def respelled(question: str, passages: Iterable[Passage], seen: Container[str] =
         return {}
     held: Counter[str] = Counter()
     for passage in passages:
-        held.update(
-            {*words_of(passage.text), *words_of(passage.title), *words_of(" ".join(passage.headings))}
-        )
+        held.update(set(words_of(passage.with_titles)))
     stems = set(map(stem, held))
     found = {}
     for word in sorted(doubtful):

@@ -147,11 +147,17 @@ class Passage:
     links: tuple[str, ...] = ()  # names within the source that its words link to
     sentence_embeddings: bytes = field(default=b"", repr=False)  # see ingestion/sentences.py
     words: bytes = field(default=b"", repr=False)  # see ingestion/words.py
+    table_head: str = ""  # first row of the table that the text begins in the middle of
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """What stands over its words: its title, its headings, and the head of the table that it begins in."""
+        return (self.title, *self.headings, *filter(None, (self.table_head,)))
 
     @property
     def with_titles(self) -> str:
-        """Its words together with those of its title and headings."""
-        return " ".join((self.title, *self.headings, self.text))
+        """Its words together with those that stand over them."""
+        return " ".join((*self.above, self.text))
 
 
 @dataclass(frozen=True)

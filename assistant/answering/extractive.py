@@ -123,8 +123,8 @@ def _find(
 
 
 def surroundings(entry: Ranked) -> str:
-    """Return a passage's title and, below it, its heading path: words that its sentences need not repeat."""
-    return "\n".join((entry.passage.title, *entry.passage.headings))
+    """Return a passage's title and, below it, what else stands over it: words that its sentences need not repeat."""
+    return "\n".join(entry.passage.above)
 
 
 def _neighbourhood(sentence: Sentence, ranked: Sequence[Ranked]) -> str:

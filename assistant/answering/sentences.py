@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from ingestion.chunking import split_sentences
+from ingestion.tables import begins_within, cells_of, is_head, is_row
 from ingestion.words import stems_of
 from retrieval.types import Passage, Ranked
 
@@ -36,7 +37,8 @@ class Sentence:
     """A sentence of a passage: offsets into the version's text, stems, and its neighbours' places in the passage.
 
     `passage_number` counts the passages from 0 in rank order, `number` the sentences of the passage. A row of a table is a
-    sentence too; `header` is then the table's first row, whose words belong to each of the others.
+    sentence too; `columns` is then the table's first row, whose words belong to each of the others, and `header` the
+    sentence that it is, where that stands in the same passage.
     """
 
     passage_number: int
@@ -48,6 +50,7 @@ class Sentence:
     previous: "Sentence | None"
     is_quotable: bool
     header: "Sentence | None" = None
+    columns: str = ""
     caption: str = ""  # of a table's row: the title and the heading it stands under
 
     @property
@@ -61,9 +64,9 @@ class Sentence:
     @property
     def read_as(self) -> str:
         """The sentence as it is compared with a question: a row of a table with its columns' names."""
-        if self.header is None:
+        if not self.columns:
             return self.text
-        named = zip_longest(cells_of(self.header.text), cells_of(self.text), fillvalue="")
+        named = zip_longest(cells_of(self.columns), cells_of(self.text), fillvalue="")
         return ", ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell)
 
     @property
@@ -81,17 +84,6 @@ class Sentence:
         return bool(LEANS_BACK.match(self.text))
 
 
-def is_row(text: str) -> bool:
-    """Tell whether a line is a row of a table."""
-    line = text.strip()
-    return len(line) > 2 and line.startswith("|") and line.endswith("|") and "\n" not in line
-
-
-def cells_of(row: str) -> list[str]:
-    """Return the cells of a row."""
-    return [" ".join(cell.split()) for cell in row.strip().strip("|").split("|")]
-
-
 def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
     """Return every sentence of the passages, in rank order and then in the order of the text."""
     found: list[Sentence] = []
@@ -101,16 +93,18 @@ def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
         for number, span in enumerate(split_sentences(passage.text)):
             text = passage.text[span.start : span.end]
             header = _header(text, previous, passage)
+            columns = header.text if header else _columns(text, previous, passage)
             previous = Sentence(
                 passage_number=passage_number,
                 number=number,
                 start=passage.start + span.start,
                 end=passage.start + span.end,
                 text=text,
-                stems=tuple(stems_of(f"{header.text} {text}" if header else text)),
+                stems=tuple(stems_of(f"{columns} {text}")),
                 previous=previous,
                 is_quotable=_is_quotable(text, passage),
                 header=header,
+                columns=columns,
                 caption=", ".join(dict.fromkeys((passage.title, *passage.headings[-1:])))
                 if is_row(text)
                 else "",
@@ -120,17 +114,23 @@ def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
 
 
 def _header(text: str, previous: Sentence | None, passage: Passage) -> Sentence | None:
-    """Return the first row of the table that a row belongs to. None for that row itself, and where it is not at hand."""
+    """Return the first row of the table that a row belongs to. None for that row itself, and where it stands in an earlier passage."""
     if not is_row(text) or previous is None or not previous.is_row:
         return None
     if previous.header is not None:
         return previous.header
-    # A passage that begins in the middle of a table holds no header.
-    return (
-        previous
-        if previous.previous is not None or previous.start > passage.start or passage.ordinal == 0
-        else None
-    )
+    if passage.ordinal == 0 or not begins_within(passage.text, previous.start - passage.start):
+        return previous
+    # A passage that begins in the middle of a table holds no header. One stored by an earlier release does not say that it does.
+    is_first = previous.previous is None and not passage.table_head
+    has_digits = any(character.isdigit() for character in previous.text)
+    return previous if is_first and is_head(previous.text) and not has_digits else None
+
+
+def _columns(text: str, previous: Sentence | None, passage: Passage) -> str:
+    """Return the head of the table that the passage begins in the middle of, for its rows."""
+    carries_on = is_row(text) and (previous is None or (previous.is_row and previous.header is None))
+    return passage.table_head if carries_on else ""
 
 
 def _is_quotable(text: str, passage: Passage) -> bool:

@@ -82,7 +82,7 @@ def _shown(number: int, item: Ranked) -> dict[str, object]:
         "number": number,
         "title": passage.title,
         "headings": list(passage.headings),
-        "text": beginning(passage.text),
+        "text": beginning("\n".join(filter(None, (passage.table_head, passage.text)))),
     }
 
 

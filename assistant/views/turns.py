@@ -74,7 +74,8 @@ class DeskClaim:
         """Return the words as a table, a list or lines where the document has them so; nothing for running text."""
         if "\n" not in self.text and not self.text.startswith("|"):
             return ()
-        blocks = render(self.text)
+        head = self.notes[0].table_head if self.notes else ""
+        blocks = render("\n".join(filter(None, (head, self.text))))
         return () if all(block.kind == "paragraph" for block in blocks) else blocks
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ingestion.rendering.values import Block, Item, Range, Row, Run
+from ingestion.tables import is_name
 
 _ITEM = re.compile(r"([-*+•‣▪◦·–—●○■□►✓]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)])[ \t]+(?=\S)")
 _RULE = re.compile(r"([-*_=])[ \t]*(?:\1[ \t]*){2,}$")
-_NUMERIC = re.compile(r"[\d\s.,:%€$£+-]+")
 _PUNCTUATED = tuple(".!?:;,…。！？；：，、")
 
 NARROW = 64
@@ -129,8 +129,7 @@ def _table(drawer: Drawer, lines: Sequence[Line], index: int) -> tuple[int, Bloc
 
 def _is_name(cell: tuple[Run, ...]) -> bool:
     """Tell whether a cell of a first row names its column: words, and not a number."""
-    words = "".join(run.text for run in cell)
-    return bool(words) and _NUMERIC.fullmatch(words) is None
+    return is_name("".join(run.text for run in cell))
 
 
 def _cells(text: str, line: Line) -> Iterator[Range]:

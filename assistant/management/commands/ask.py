@@ -107,8 +107,10 @@ def person(email: str) -> User:
 def as_text(shown: ShownAnswer, question: Question) -> str:
     """Return an answer for reading in a terminal: sentences with [1], then the sources they stand in."""
     lines: list[str] = [shown.clarification] if shown.clarification else []
+    heads = {citation.number: citation.table_head for citation in shown.citations}
     for claim in shown.claims:
         marks = "".join(f"[{number}]" for number in claim.numbers)
+        lines += [heads[claim.numbers[0]]] if claim.is_available and heads.get(claim.numbers[0]) else []
         lines.append(f"{claim.words or 'No longer available to you.'} {marks}")
     lines += [caution.words for caution in cautions_about(shown.claims)]
     if shown.claims:
@@ -174,6 +176,7 @@ def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
                 "start": c.start,
                 "end": c.end,
                 "quote": c.quote,
+                "table_head": c.table_head,
                 "why": list(c.why),
             }
             for c in shown.citations
