@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from accounts.viewer import Viewer
 from assistant.types import Context, ContextItem, LeftOut
-from ingestion.chunking import count_tokens
+from ingestion.tokens import count_tokens
 from ingestion.words import stems_of, words_of
 from retrieval.gate import neighbours
 from retrieval.rank import UNSEEN

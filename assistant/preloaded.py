@@ -23,8 +23,9 @@ import rapidfuzz.distance  # noqa: E402, F401
 
 from assistant import pipeline, runner, writing  # noqa: E402, F401
 from assistant.answering import extractive, reader  # noqa: E402, F401
-from ingestion.chunking import count_tokens, split_sentences  # noqa: E402
 from ingestion.embedding import embedder  # noqa: E402
+from ingestion.splitting import split_sentences  # noqa: E402
+from ingestion.tokens import count_tokens  # noqa: E402
 from ingestion.words import stem  # noqa: E402
 from retrieval import orchestrator  # noqa: E402, F401
 

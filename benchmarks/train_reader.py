@@ -27,7 +27,8 @@ django.setup()
 
 from assistant.answering.reader import WEIGHTS, Page, Pieces, pieces_of  # noqa: E402
 from benchmarks.reader_model import Model, write  # noqa: E402
-from ingestion.chunking import chunk_text, split_sentences  # noqa: E402
+from ingestion.chunking import chunk_text  # noqa: E402
+from ingestion.splitting import split_sentences  # noqa: E402
 from ingestion.words import stems_of  # noqa: E402
 from retrieval.metrics import area_under_curve  # noqa: E402
 

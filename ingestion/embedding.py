@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 from django.conf import settings
 
-from ingestion.chunking import Span
 from ingestion.forward import Pieces, Vectors, engines_for_many, engines_for_one
 from ingestion.passes import ChosenPass, normalised, wholes
+from ingestion.splitting import Span
 from ingestion.weights import BUNDLED_MODEL, EmbeddingUnavailable
 
 # An embedder of one's own, for example one that asks an embeddings endpoint: `package.module:name`.

@@ -10,9 +10,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.chunking import Span, split_sentences
 from ingestion.embedding import PassageVectors
 from ingestion.forward import Vectors
+from ingestion.splitting import Span, split_sentences
 
 LARGEST = 127
 """Of a sentence's numbers the one furthest from zero is kept as this; a cosine moves by less than 0.01."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingestion.chunking import split_sentences
+from ingestion.splitting import split_sentences
 from ingestion.words import STOPWORDS, content_words, stem, stems_of
 from retrieval.types import Passage, Plan, Ranked
 

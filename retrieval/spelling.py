@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 
-from ingestion.chunking import word_pieces
+from ingestion.tokens import word_pieces
 from ingestion.words import STOPWORDS, stem, words_of
 from retrieval.types import Passage, Plan
 

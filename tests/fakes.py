@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ingestion.chunking import Span
 from ingestion.embedding import PassageVectors
 from ingestion.forward import Vectors
+from ingestion.splitting import Span
 from ingestion.weights import EmbeddingUnavailable
 
 

@@ -20,7 +20,6 @@ import numpy as np
 from django.conf import settings
 
 from assistant.answering.sentences import Sentence
-from ingestion.chunking import word_pieces
 from ingestion.forward import (
     Engine,
     Vectors,
@@ -32,6 +31,7 @@ from ingestion.forward import (
     weights_in,
 )
 from ingestion.passes import normalised
+from ingestion.tokens import word_pieces
 from ingestion.weights import BUNDLED_MODEL, model_folder
 from retrieval.types import Ranked
 

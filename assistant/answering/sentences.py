@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from ingestion.chunking import split_sentences
+from ingestion.splitting import split_sentences
 from ingestion.tables import begins_within, cells_of, is_head, is_row
 from ingestion.words import stems_of
 from retrieval.types import Passage, Ranked

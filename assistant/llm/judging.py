@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from assistant.llm.connection import Connection, ModelFailed, Reply
 from assistant.prompts import prompt
-from ingestion.chunking import split_sentences
+from ingestion.splitting import split_sentences
 from retrieval.reranking import POOL, RerankingFailed
 from retrieval.types import Ranked
 

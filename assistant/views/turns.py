@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 
 from accounts.models import User
 from accounts.viewer import Viewer
-from assistant.cautions import Caution, cautions_about
+from assistant.cautions import Caution, all_in_doubt, cautions_about
 from assistant.events import shown_step
 from assistant.history import ShownAnswer, ShownCitation, ShownClaim, ShownTurn
 from assistant.models import Conversation, Feedback, Question, TraceStep
@@ -123,7 +123,7 @@ class DeskTurn:
     @property
     def is_in_doubt(self) -> bool:
         """Whether no sentence simply stands: what is to be said of them is then read before them."""
-        return all(claim.support == "partial" for claim in self.claims if claim.is_available)
+        return self.answer is not None and all_in_doubt(self.answer.claims)
 
     @property
     def follow_ups(self) -> tuple[str, ...]:

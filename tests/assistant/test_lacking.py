@@ -112,10 +112,13 @@ def test_sentences_that_lack_the_same_are_cautioned_about_once() -> None:
         ShownClaim("", (7,), "partial"),  # no longer to be read
     )
     assert [caution.words for caution in cautions_about(claims)] == [
-        "Footnotes 1, 2 and 3 come nearest, but do not speak of “Spain”.",
-        "Footnote 5 comes nearest, but does not speak of “dog” or “office”.",
+        "Footnotes 1, 2 and 3 do not speak of “Spain”.",
+        "Footnote 5 does not speak of “dog” or “office”.",
         "Footnote 6 supports the underlined words only in part. Read the source before you rely on them.",
         "One sentence is struck: no passage supports it.",
+    ]
+    assert [caution.words for caution in cautions_about(claims[:2])] == [
+        "Footnotes 1, 2 and 3 come nearest, but do not speak of “Spain”."
     ]
 
 

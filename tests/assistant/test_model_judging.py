@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from assistant.llm.judging import PASSAGE_CHARACTERS, ModelJudge, beginning
 from assistant.prompts import prompt
-from ingestion.chunking import split_sentences
+from ingestion.splitting import split_sentences
 from retrieval.reranking import POOL, RerankingFailed, reorder
 from retrieval.types import Ranked
 from tests.assistant.model_server import (

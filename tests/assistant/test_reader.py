@@ -23,7 +23,7 @@ from assistant.answering.reader import (
     read,
 )
 from benchmarks.reader_model import library_reading
-from ingestion.chunking import split_sentences
+from ingestion.splitting import split_sentences
 
 PARKING = (
     "Halden's head office stands beside the river. Visitors park behind the building, where twelve places are marked. "

@@ -7,15 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingestion.chunking import (
-    ChunkSpan,
-    Section,
-    Span,
-    chunk_text,
-    count_tokens,
-    embedding_text,
-    split_sentences,
-)
+from ingestion.chunking import ChunkSpan, Section, chunk_text, embedding_text
+from ingestion.splitting import Span, split_sentences
+from ingestion.tokens import count_tokens
 
 # Text as it is met: prose, lists, tables, blank lines, characters outside the basic plane, control characters.
 fragments = st.sampled_from(

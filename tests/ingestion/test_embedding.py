@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from ingestion import passes
-from ingestion.chunking import Span
 from ingestion.cores import has_vnni
 from ingestion.embedding import Embedder, embedder
 from ingestion.forward import ForwardPass, Vectors, batched, fits
 from ingestion.library import LibraryPass
 from ingestion.onnx_engine import _apart, in_bytes, with_sign
+from ingestion.splitting import Span
 from ingestion.weights import BUNDLED_SHA256, EmbeddingUnavailable, model_folder, verify_weights
 from tests.fresh import printed_by
 

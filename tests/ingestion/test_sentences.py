@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from pytest_django import Settings
 
-from ingestion.chunking import split_sentences
 from ingestion.embedding import embedder
 from ingestion.forward import Vectors
 from ingestion.models import Chunk
 from ingestion.rebuilding import rebuild
 from ingestion.sentences import best_cosines, packed, spans_at_the_end_of
+from ingestion.splitting import split_sentences
 from tests import fakes
 from tests.ingestion.installation import Installation, installation
 

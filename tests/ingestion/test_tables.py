@@ -12,10 +12,11 @@ from assistant.answering.sentences import sentences_of
 from assistant.history import shown_answer
 from assistant.management.commands.ask import as_text
 from ingestion.access import Rule
-from ingestion.chunking import CHUNK_TOKENS, chunk_text, count_tokens
+from ingestion.chunking import CHUNK_TOKENS, chunk_text
 from ingestion.indexing import indexed_text
 from ingestion.models import Chunk
 from ingestion.tables import HEAD_CHARACTERS, begins_within, heads_of, is_head
+from ingestion.tokens import count_tokens
 from retrieval.gate import pass_gate
 from retrieval.types import Ranked
 from tests.assistant.answers import make_answer
@@ -90,10 +91,11 @@ def test_an_offset_lies_within_the_table_that_a_text_begins_with() -> None:
 def prices(world: World) -> list[Chunk]:
     document = make_document(world.sources["open"], "prices", TABLE, Rule.of({EVERYONE}), title="Prices")
     world.documents["prices"] = document
-    Chunk.objects.filter(version__document=document).delete()
+    version = document.versions.get()
+    version.chunks.all().delete()
     return [
         Chunk.objects.create(
-            version=document.current_version, ordinal=ordinal, start=span.start, end=span.end,
+            version=version, ordinal=ordinal, start=span.start, end=span.end,
             text=TABLE[span.start : span.end], table_head=span.table_head,
             digest=digest_of_bytes(TABLE[span.start : span.end].encode()),
         )
