@@ -24,6 +24,14 @@ WATCH = """() => {
   }).observe(document.body, { childList: true, subtree: true });
 }"""
 
+# What is read out to people who do not see the page: what comes to stand in an element made for it.
+READ_OUT = """() => {
+  window.readOut = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) if (target.matches?.(".unseen[role=status]")) window.readOut.push(target.textContent);
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
 REFRESH = (
     """() => htmx.ajax("GET", "/conversations/", { target: document.getElementById("conversations") })"""
 )
@@ -181,6 +189,23 @@ def test_copying_takes_the_footnotes_along(visit: NewPerson) -> None:
     text = page.evaluate("navigator.clipboard.readText()")
     assert "28 days of annual leave" in text
     assert re.search(r"\[1\] Annual leave \(Handbook", text)
+
+
+def test_what_an_answer_does_not_speak_of_is_said_first_read_out_and_copied(visit: NewPerson) -> None:
+    page = visit().open("/")
+    page.evaluate(READ_OUT)
+    page.get_by_role("textbox", name="question").fill("Who repairs a broken laptop?")
+    page.keyboard.press("Enter")
+    caution = page.locator(".verdict")
+    expect(caution).to_have_text("Footnotes 1 and 2 come nearest, but do not speak of “repairs”.")
+    said, quoted = caution.bounding_box(), page.locator(".claim").first.bounding_box()
+    assert said
+    assert quoted
+    assert said["y"] < quoted["y"]
+    page.wait_for_function("window.readOut.some((words) => words.includes('do not speak of “repairs”'))")
+    page.get_by_role("button", name="Copy with footnotes").click()
+    expect(page.locator(".toast")).to_contain_text("Copied")
+    assert "do not speak of “repairs”" in page.evaluate("navigator.clipboard.readText()")
 
 
 def test_feedback_with_a_reason_is_kept(visit: NewPerson) -> None:
