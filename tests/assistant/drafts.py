@@ -1,5 +1,10 @@
 """Drafts of answers made from texts at hand, for tests that are about choosing sentences."""
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
 from accounts.viewer import EVERYONE
 from assistant.answering.extractive import extract
 from assistant.answering.reader import Read, read
@@ -8,6 +13,7 @@ from assistant.answering.vectors import vectors_of
 from assistant.context import build_context
 from assistant.types import Draft
 from ingestion.access import Rule
+from ingestion.embedding import TokenVectors
 from ingestion.models import Chunk
 from retrieval.gate import pass_gate
 from retrieval.planning import RulePlanner
@@ -36,3 +42,13 @@ def drafted_again(world: World, question: str, *, reader: Read = read, embed: Em
 
 def quotes(draft: Draft) -> list[list[str]]:
     return [[quote.text for quote in claim.quotes] for claim in draft.claims]
+
+
+def alike(cosine: float) -> Embed:
+    """Return something that makes every text so much alike the first."""
+
+    def embed(texts: Sequence[str]) -> list[TokenVectors]:
+        rows = [(1.0, 0.0), *[(cosine, math.sqrt(1 - cosine**2))] * (len(texts) - 1)]
+        return [TokenVectors(np.array(row, np.float32), (), np.zeros((0, 0), np.float32)) for row in rows]
+
+    return embed

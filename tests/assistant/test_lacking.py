@@ -1,24 +1,20 @@
 """What a question turns on and a quote does not hold: named beside the quote, or a reason for a refusal."""
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Membership
 from assistant.answering.reader import MOST, Page, Reading
-from assistant.answering.scoring import Embed
 from assistant.cautions import cautions_about
 from assistant.history import ShownClaim, shown_answer
 from assistant.management.commands.ask import as_text
 from assistant.models import Answer
-from ingestion.embedding import TokenVectors
 from tests.assistant.answers import make_answer
 from tests.assistant.asking import index_of_its_own
-from tests.assistant.drafts import drafted, drafted_again
+from tests.assistant.drafts import alike, drafted, drafted_again
 from tests.world import World
 
 __all__ = ["index_of_its_own"]  # a fixture: pytest finds it by name
@@ -32,16 +28,6 @@ POURS = "The cook pours it over the noodles."
 def alice(world: World, client: Client) -> Client:
     client.force_login(world.alice)
     return client
-
-
-def alike(cosine: float) -> Embed:
-    """Return something that makes every text so much alike the question."""
-
-    def embed(texts: Sequence[str]) -> list[TokenVectors]:
-        rows = [(1.0, 0.0), *[(cosine, math.sqrt(1 - cosine**2))] * (len(texts) - 1)]
-        return [TokenVectors(np.array(row, np.float32), (), np.zeros((0, 0), np.float32)) for row in rows]
-
-    return embed
 
 
 def nothing_stated(question: str, pages: Sequence[Page]) -> list[Reading]:

@@ -1,17 +1,13 @@
 """What a reader's word changes in an answer: which sentence comes first, and when there is none."""
 
-import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pytest
 
 from assistant.answering.extractive import PAGES
 from assistant.answering.reader import MOST, Page, Read, Reading
-from assistant.answering.scoring import Embed
-from ingestion.embedding import TokenVectors
 from tests.assistant.asking import index_of_its_own
-from tests.assistant.drafts import drafted, drafted_again, quotes
+from tests.assistant.drafts import alike, drafted, drafted_again, quotes
 from tests.world import World
 
 __all__ = ["index_of_its_own"]  # a fixture: pytest finds it by name
@@ -43,16 +39,6 @@ def test_the_sentence_that_was_read_as_the_answer_comes_before_one_with_as_many_
     assert quotes(drafted_again(world, question, reader=saying({texts[1]: 6.0})))[0] == [texts[1]]
 
 
-def likeness(cosine: float) -> Embed:
-    """Return something that makes every text so much alike the first."""
-
-    def embed(texts: Sequence[str]) -> list[TokenVectors]:
-        rows = [(1.0, 0.0), *[(cosine, math.sqrt(1 - cosine**2))] * (len(texts) - 1)]
-        return [TokenVectors(np.array(row, np.float32), (), np.zeros((0, 0), np.float32)) for row in rows]
-
-    return embed
-
-
 def test_where_nothing_is_read_it_is_a_refusal_if_the_words_are_in_doubt_as_well(world: World) -> None:
     question = "Which sauce does the cook pour over noodles?"
     others = [f"Gate {n} is closed." for n in range(12)]
@@ -63,7 +49,7 @@ def test_where_nothing_is_read_it_is_a_refusal_if_the_words_are_in_doubt_as_well
         (0.2, saying({}), "refused"),
         (0.5, saying({}), "answered"),
     ]:
-        draft = drafted_again(world, question, reader=reader, embed=likeness(cosine))
+        draft = drafted_again(world, question, reader=reader, embed=alike(cosine))
         assert draft.outcome == outcome
         if draft.refusal is not None:
             assert draft.refusal.missing == ("sauce",)

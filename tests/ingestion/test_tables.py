@@ -7,14 +7,14 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.canonical import digest_of_bytes
-from accounts.viewer import EVERYONE
+from accounts.viewer import EVERYONE, user_principal
 from assistant.answering.sentences import sentences_of
 from assistant.history import shown_answer
 from assistant.management.commands.ask import as_text
-from ingestion.access import Rule
+from ingestion.access import Rule, intern_policy
 from ingestion.chunking import CHUNK_TOKENS, chunk_text
 from ingestion.indexing import indexed_text
-from ingestion.models import Chunk
+from ingestion.models import Chunk, Document
 from ingestion.tables import HEAD_CHARACTERS, begins_within, heads_of, is_head
 from ingestion.tokens import count_tokens
 from retrieval.gate import pass_gate
@@ -134,6 +134,17 @@ def test_a_quoted_row_is_shown_under_the_names_of_its_columns(
         "footnotes"
     ][0]
     assert (footnote["quote"], footnote["table_head"]) == (row, HEAD)
+
+
+def test_the_head_goes_with_the_row_when_it_may_no_longer_be_read(world: World, prices: list[Chunk]) -> None:
+    row = prices[2].text.splitlines()[1]
+    question = make_answer(world.alice, "What does it cost?", [(world.documents["prices"], row)])
+    Document.objects.filter(pk=world.documents["prices"].pk).update(
+        policy=intern_policy(Rule.of({user_principal(world.bob.pk)}))
+    )
+    assert pass_gate([prices[2].pk], world.viewer("alice")).passages == ()
+    (citation,) = shown_answer(question.answer, world.viewer("alice")).citations
+    assert (citation.is_available, citation.quote, citation.table_head) == (False, "", "")
 
 
 def test_a_passage_of_an_earlier_release_takes_no_row_for_the_names_of_its_columns(
