@@ -57,6 +57,8 @@ class _Raw:
     bottom: float = 0.0
     # Where a space is so wide that it parts two columns of a table.
     gaps: list[int] = field(default_factory=list)
+    # The same, all of one width: a justified line of few words, or a row whose columns happen to lie so.
+    even: list[int] = field(default_factory=list)
 
 
 def _characters(codes: list[int]) -> list[tuple[str, int]]:
@@ -143,7 +145,9 @@ def _measured(lines: list[_Raw], box: BoxOf) -> list[_Raw]:
             continue
         line.bottom, line.top = first[1], first[3]
         line.height = line.top - line.bottom
-        line.gaps = _wide_gaps(line, box)
+        wide = _wide_gaps(line, box)
+        is_even = len(wide) > 1 and max(wide.values()) < 1.1 * min(wide.values())
+        line.gaps, line.even = ([], list(wide)) if is_even else (list(wide), [])
         # A line that a hyphen joined to the next one ends lower on the page than it began.
         index = next((index for character, index in reversed(line.characters) if character.isalnum()), -1)
         last = box(index) if index >= 0 else None
@@ -159,11 +163,7 @@ def _assembled(lines: list[_Raw]) -> LaidOut:
     parts: list[str] = []
     places: list[int] = []
     made: list[Line] = []
-    rows = [
-        len(line.gaps) > 1
-        or (bool(line.gaps) and any(lines[near].gaps for near in _beside(number, len(lines))))
-        for number, line in enumerate(lines)
-    ]
+    rows = _rows_among(lines)
     for number, line in enumerate(lines):
         if number:
             above = lines[number - 1]
@@ -177,6 +177,25 @@ def _assembled(lines: list[_Raw]) -> LaidOut:
         places += [index for _, index in characters]
         made.append(Line(start, len(places), line.height, line.top, line.bottom))
     return LaidOut("".join(parts), tuple(places), tuple(made))
+
+
+def _rows_among(lines: list[_Raw]) -> list[bool]:
+    """Return which lines are rows of tables, and give those whose columns lie evenly their gaps.
+
+    A line of even gaps is a row where the one above or below it is a row of as many columns.
+    """
+    count = len(lines)
+    rows = [
+        len(line.gaps) > 1 or (bool(line.gaps) and any(lines[near].gaps for near in _beside(number, count)))
+        for number, line in enumerate(lines)
+    ]
+    for number in (*range(count), *reversed(range(count))):
+        line = lines[number]
+        if line.even and any(
+            rows[near] and len(lines[near].gaps) == len(line.even) for near in _beside(number, count)
+        ):
+            line.gaps, line.even, rows[number] = line.even, [], True
+    return rows
 
 
 def _beside(number: int, count: int) -> list[int]:
@@ -194,8 +213,8 @@ def _as_row(line: _Raw) -> list[tuple[str, int]]:
     return [*row, (" ", -1), ("|", -1)]
 
 
-def _wide_gaps(line: _Raw, box: BoxOf) -> list[int]:
-    """Return the positions of spaces that are wider than the line is high, between words on one level."""
+def _wide_gaps(line: _Raw, box: BoxOf) -> dict[int, float]:
+    """Return the positions of spaces that are wider than the line is high, between words on one level, and how wide they are."""
     found: dict[int, float] = {}
     content = "".join(character for character, _ in line.characters)
     for position, character in enumerate(content):
@@ -210,10 +229,7 @@ def _wide_gaps(line: _Raw, box: BoxOf) -> list[int]:
         least = 3.0 if content[position - 1] in ".,;:!?" else 1.1
         if is_level and width > least * line.height > 0:
             found[position] = width
-    # A justified line of few words is stretched evenly; the gaps between the columns of a table differ.
-    if len(found) > 1 and max(found.values()) < 1.1 * min(found.values()):
-        return []
-    return list(found)
+    return found
 
 
 def _goes_on(above: _Raw, line: _Raw) -> bool:

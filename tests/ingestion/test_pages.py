@@ -128,6 +128,29 @@ def test_what_stands_in_columns_is_read_as_rows_and_list_markers_are_not_columns
     assert len(page_boxes(path, 1, lit(parsed, 1, "2022 | EUR 3.9 million"))) == 2
 
 
+def test_words_that_lie_evenly_are_a_row_beside_rows_of_as_many_columns_and_a_stretched_line_elsewhere(
+    tmp_path: Path,
+) -> None:
+    def draw(canvas: "Canvas") -> None:
+        def evenly(height: float, cells: tuple[str, ...]) -> None:
+            left = 72.0
+            for cell in cells:
+                canvas.drawString(left, height, cell)
+                left += canvas.stringWidth(cell) + 40
+
+        for column, cell in enumerate(("Country", "Share 2025", "Share 2026")):
+            canvas.drawString(72 + 150 * column, 780, cell)
+        evenly(764, ("Netherlands", "23 %", "22 %"))
+        evenly(748, ("United Kingdom", "16 %", "17 %"))
+        canvas.drawString(72, 700, "The shares of both countries moved by a point, which")
+        evenly(684, ("nobody", "had", "expected."))
+
+    assert parse(files.pdf_drawn(tmp_path / "a.pdf", draw), "a.pdf").text == (
+        "| Country | Share 2025 | Share 2026 |\n| Netherlands | 23 % | 22 % |\n| United Kingdom | 16 % | 17 % |\n\n"
+        "The shares of both countries moved by a point, which\nnobody had expected."
+    )
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_every_character_of_a_page_comes_from_where_it_says(text: str) -> None:
     codes = [ord(character) for character in text]
