@@ -5,7 +5,7 @@ from typing import Literal
 
 from ingestion.words import STOPWORDS, words_of
 
-Kind = Literal["time", "amount", "person", "place", "yes_no", "reason", "any"]
+Kind = Literal["time", "amount", "person", "place", "yes_no", "reason", "steps", "any"]
 
 NUMBER_WORDS = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
@@ -15,6 +15,15 @@ NUMBER_WORDS = (
 _MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 
 _QUESTIONS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    (
+        "steps",
+        re.compile(
+            r"\bhow (?:do|can|could|should|must|may|would) (?:i|we|you|one|somebody|someone|people)\b|\bhow to\b|"
+            r"\bwhat (?:do|should|must|shall|can) (?:i|we|you|one) (?:\w+ )?do\b|"
+            r"\bwhat (?:are|is) the (?:\w+ )?(?:steps|procedure|process) (?:to|for|of|when|if)\b",
+            re.IGNORECASE,
+        ),
+    ),
     (
         "time",
         re.compile(
@@ -78,6 +87,8 @@ _REASON = re.compile(
     re.IGNORECASE,
 )
 
+_STEP = re.compile(r"^[ \t]*\(?\d{1,2}[.)]\s+\S", re.MULTILINE)
+
 
 def kind_of(question: str) -> Kind:
     """Return what kind of answer a question waits for; `any` when its words do not say."""
@@ -113,6 +124,8 @@ def holds(kind: Kind, sentence: str, question: str) -> float:
     if kind == "place":
         named = any(_is_new(match.group(), said) for match in _CAPITALISED.finditer(sentence))
         return 0.5 * named + 0.5 * bool(_PLACE.search(sentence))
+    if kind == "steps":
+        return float(len(_STEP.findall(sentence)) > 1)
     return float(bool(_REASON.search(sentence)))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.text import get_text_list
 
+from assistant.answering.expected import kind_of
 from assistant.answering.reader import Read, read, readings_of
 from assistant.answering.scoring import Embed, Scored, odds_of, score_sentences
 from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, sentences_of
@@ -67,8 +68,9 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: 
     `embed` gives texts their vectors (by default the product's own embedder), `reader` reads passages, or stands aside.
     Raises ingestion.weights.EmbeddingUnavailable when there is no model to compare with.
     """
-    sentences = sentences_of(context.ranked)
     parts = parts_of(plan)
+    asks_how = any(kind_of(text) == "steps" for _, text in parts)
+    sentences = sentences_of(context.ranked, joins_steps=asks_how)
     found = [_find(number, text, sentences, context, embed, reader, len(parts)) for number, text in parts]
     claims, places = _claims(found, sentences, context, plan)
     considered = _considered(found, places, context)

@@ -25,6 +25,7 @@ WEIGHTS: Mapping[str, float] = {
     "around": 1.2,
     "phrases": 0.5,
     "kind": 0.45,
+    "steps": 0.6,
     "rank": 1.2,
     "title": 0.5,
     "reader": 1.5,
@@ -32,8 +33,8 @@ WEIGHTS: Mapping[str, float] = {
 }
 """meaning: cosine of question and sentence. wording: each question word held against its nearest word of the sentence.
 around: share of the question's telling words in the sentence, the one before it, and the titles. phrases: pairs of
-neighbouring question words that stand together. kind: the sentence holds a date, an amount, a name, as asked. rank: the
-passage's score in retrieval, relative to the best. title: share of the title's words that the question names. reader: how
+neighbouring question words that stand together. kind: the sentence holds a date, an amount, a name, as asked. steps: it is a
+list of steps, which is asked for, by its passage's rank and what is around. rank: the passage's score in retrieval, relative to the best. title: share of the title's words that the question names. reader: how
 surely the sentence states the answer, says the model that read the passage; absent where none did. elsewhere: it sends
 the reader to another document."""
 
@@ -45,8 +46,8 @@ EMBEDDED = 10
 
 UNREAD = -6.0
 """Log odds of a sentence that the reader was not given: as of one that says little."""
-OF_A_ROW = -2.0
-"""Log odds of a table's row, whatever the reader says: it learned from prose alone."""
+NOT_PROSE = -2.0
+"""Log odds of a table's row and of a list of steps, whatever the reader says: it learned from prose alone."""
 FLATTENED = 3.0
 """Log odds are divided by this before they become a number in [0, 1], so that the sure differ from the very sure."""
 
@@ -108,8 +109,10 @@ def score_sentences(
         features = _by_words(ready, sentence, title_stems[sentence.passage_number], weights, unseen)
         features["rank"] = max(0.0, ranks[sentence.passage_number] / best_rank)
         features["title"] = named[sentence.passage_number]
+        if sentence.is_steps:
+            features["steps"] = features["rank"] * (1.0 + features["around"]) / 2.0
         if readings is not None:
-            odds = OF_A_ROW if sentence.is_row else readings.get(sentence.place, UNREAD)
+            odds = readings.get(sentence.place, UNREAD) if sentence.is_prose else NOT_PROSE
             features["reader"] = 1.0 / (1.0 + math.exp(-odds / FLATTENED))
         drafts.append(Scored(sentence, _sum(features), features))
     drafts.sort(key=_best_first)
@@ -130,8 +133,8 @@ def score_sentences(
 
 
 def odds_of(scored: Scored) -> float | None:
-    """Return the log odds that the reader gave a sentence; None where it stood aside, and for a table's row."""
-    sure = None if scored.sentence.is_row else scored.features.get("reader")
+    """Return the log odds that the reader gave a sentence; None where it stood aside, and for what is no prose."""
+    sure = scored.features.get("reader") if scored.sentence.is_prose else None
     return None if sure is None else FLATTENED * math.log(sure / (1.0 - sure))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from assistant.answering.steps import with_steps_joined
 from ingestion.splitting import split_sentences
 from ingestion.tables import begins_within, cells_of, is_head, is_row
 from ingestion.words import stems_of
@@ -51,6 +52,7 @@ class Sentence:
     is_quotable: bool
     header: "Sentence | None" = None
     columns: str = ""
+    is_steps: bool = False
     caption: str = ""  # of a table's row: the title and the heading it stands under
 
     @property
@@ -60,6 +62,11 @@ class Sentence:
     @property
     def is_row(self) -> bool:
         return is_row(self.text)
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether it is of the kind that the reader learned from."""
+        return not (self.is_row or self.is_steps)
 
     @property
     def read_as(self) -> str:
@@ -84,13 +91,18 @@ class Sentence:
         return bool(LEANS_BACK.match(self.text))
 
 
-def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
-    """Return every sentence of the passages, in rank order and then in the order of the text."""
+def sentences_of(ranked: Sequence[Ranked], *, joins_steps: bool = False) -> list[Sentence]:
+    """Return every sentence of the passages, in rank order and then in the order of the text.
+
+    `joins_steps` takes numbered steps that follow each other as one sentence.
+    """
     found: list[Sentence] = []
     for passage_number, entry in enumerate(ranked):
         passage = entry.passage
         previous: Sentence | None = None
-        for number, span in enumerate(split_sentences(passage.text)):
+        spans = split_sentences(passage.text)
+        cut = with_steps_joined(passage.text, spans) if joins_steps else ((span, False) for span in spans)
+        for number, (span, is_steps) in enumerate(cut):
             text = passage.text[span.start : span.end]
             header = _header(text, previous, passage)
             columns = header.text if header else _columns(text, previous, passage)
@@ -105,6 +117,7 @@ def sentences_of(ranked: Sequence[Ranked]) -> list[Sentence]:
                 is_quotable=_is_quotable(text, passage),
                 header=header,
                 columns=columns,
+                is_steps=is_steps,
                 caption=", ".join(dict.fromkeys((passage.title, *passage.headings[-1:])))
                 if is_row(text)
                 else "",

@@ -34,7 +34,8 @@ ASKING = frozenset(
     sort sorts example examples term terms name names list thing things way ways step steps situation situations case cases
     reason reasons role impact affect affects effect effects influence implication implications consequence consequences limitation
     limitations need needs require requires handle handles deal apply applies important specific various several main certain exactly
-    usually generally typically possible available whether else refer refers called known""".split()
+    usually generally typically possible available whether else refer refers called known something anything everything somebody someone
+    anybody anyone everybody everyone""".split()
 )
 """Words that a question is asked with, and not about: a text that answers it may do without."""
 
