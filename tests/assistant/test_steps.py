@@ -1,12 +1,18 @@
 """How something is done: the steps are quoted as the list they are, in answers to those who ask for it."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
+from accounts.viewer import EVERYONE
 from assistant.answering.expected import holds, kind_of
 from assistant.answering.steps import MOST_CHARACTERS, with_steps_joined
+from ingestion.access import Rule
 from ingestion.splitting import split_sentences
+from tests.assistant.answers import make_answer
 from tests.assistant.asking import index_of_its_own
 from tests.assistant.drafts import drafted, drafted_again, quotes
+from tests.factories import make_document
 from tests.world import World
 
 __all__ = ["index_of_its_own"]  # a fixture: pytest finds it by name
@@ -101,3 +107,14 @@ def test_what_is_not_asked_for_as_steps_is_answered_by_one_of_them(runbook: Worl
     answers = [words for (words, *_) in quotes(drafted_again(runbook, "What is run for the renewal?"))]
     assert answers[0] == "2. Run the renewal."
     assert STEPS not in answers
+
+
+def test_steps_are_shown_with_their_numbers(world: World, client: Client) -> None:
+    document = make_document(world.sources["open"], "runbook", STEPS, Rule.of({EVERYONE}))
+    question = make_answer(world.alice, "How do I renew it?", [(document, STEPS)])
+    client.force_login(world.alice)
+    page = reverse("assistant:conversation", args=[question.conversation.public_id])
+    html = client.get(page).content.decode()
+    assert [f'<span class="marker">{number}.</span>' in html for number in (1, 2, 3, 4)] == [True] * 3 + [
+        False
+    ]
