@@ -51,6 +51,7 @@ def read_as(question: str, *texts: str) -> str:
         ("Can my kids come?", "Children are welcome.", "Can my child come?"),
         ("Is a doctor’s note needed?", "Bring a medical certificate.", "Is a medical certificate needed?"),
         ("Where are the restrooms?", "Toilets are on each floor.", "Where are the toilet?"),
+        ("How do I fail over?", "Runbook for a failover.", "How do I failover?"),
     ],
 )
 def test_a_word_is_read_as_what_it_is_called_in_what_was_found(question: str, text: str, meant: str) -> None:
