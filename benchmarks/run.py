@@ -30,6 +30,11 @@ def run(scale: Path) -> None:
         ("A folder of PDFs", ["benchmarks.folder", str(data / "northwind_pdf")], data / "northwind_pdf"),
         ("Documents of many formats", ["benchmarks.documents", str(data / "documents")], data / "documents"),
         ("Suites", ["benchmarks.suites", str(data / "suites"), "--ablation"], data / "suites"),
+        (
+            "Questions about something else",
+            ["benchmarks.elsewhere", str(data / "suites"), str(scale / "elsewhere")],
+            data / "suites",
+        ),
         ("Filtered search against brute force", ["benchmarks.filtered"], None),
         ("Latency against size", ["benchmarks.scale", str(scale), *SIZES], None),
         ("Four askers against one", ["benchmarks.askers", str(scale / SIZES[-1]), SIZES[-1]], None),
