@@ -27,6 +27,7 @@ from assistant.auditing.figures import figures_of
 from assistant.auditing.forms import QuestionFilterForm
 from assistant.auditing.questions import PAGE, QuestionFilter, csv_lines, jsonl_lines, lines_of
 from assistant.auditing.record import answer_record
+from assistant.cautions import Caution, cautions_about
 from assistant.history import ShownAnswer, shown_answer
 from assistant.models import Answer, Feedback, Question
 from assistant.screening import label_of
@@ -153,6 +154,7 @@ class Words:
     """What of an answer's words this auditor may read now."""
 
     sentences: tuple[SaidSentence, ...] = ()
+    cautions: tuple[Caution, ...] = ()
     footnotes_read: tuple[int, ...] = ()
     documents_read: tuple[str, ...] = ()
 
@@ -165,6 +167,7 @@ class Words:
         read = [citation for citation in shown.citations if citation.is_available]
         return cls(
             tuple(SaidSentence(claim.words, claim.numbers, claim.support) for claim in shown.claims),
+            cautions_about(shown.claims),
             tuple(citation.number for citation in read),
             tuple(dict.fromkeys(citation.document for citation in read)),
         )

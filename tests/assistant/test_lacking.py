@@ -118,6 +118,9 @@ def test_what_a_sentence_lacks_is_told_with_it_and_gone_with_it(world: World, al
     assert told in alice.get(page).content.decode()
     assert told in as_text(shown_answer(question.answer, world.viewer("alice")), question)
     assert alice.get(api).json()["answer"]["claims"][0]["lacking"] == ["Spain"]
+    how = alice.get(reverse("assistant:steps", args=[question.public_id])).content.decode()
+    assert told in how
+    assert "Every sentence stands, character for character" in how
     Membership.objects.filter(user=world.alice, group=world.groups["Budget"]).delete()
     assert "does not speak of" not in alice.get(page).content.decode()
     assert alice.get(api).json()["answer"]["claims"][0]["lacking"] == []
@@ -129,3 +132,17 @@ def test_an_answer_from_before_this_was_kept_is_shown_as_it_was(world: World, al
     assert "lacking" not in Answer.objects.get(question=question).claims[0]
     html = alice.get(reverse("assistant:conversation", args=[question.conversation.public_id]))
     assert "Footnote 1 supports the underlined words only in part." in html.content.decode()
+
+
+def test_an_auditor_is_told_what_sentences_lack_as_far_as_they_may_be_read(
+    world: World, client: Client
+) -> None:
+    client.force_login(world.dana)
+    for document, words, is_told in (
+        ("welcome", "Welcome to the company.", True),
+        ("budget", "The budget for travel is 40,000 euros this year.", False),
+    ):
+        cited = [(world.documents[document], words)]
+        question = make_answer(world.alice, "What is it in Spain?", cited, "partial", lacking=("Spain",))
+        page = client.get(reverse("assistant:audit_answer", args=[question.public_id])).content.decode()
+        assert (words in page, "does not speak of “Spain”" in page) == (is_told, is_told)
