@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+from assistant.answering.steps import ITEM
 from ingestion.words import STOPWORDS, words_of
 
 Kind = Literal["time", "amount", "person", "place", "yes_no", "reason", "steps", "any"]
@@ -87,7 +88,7 @@ _REASON = re.compile(
     re.IGNORECASE,
 )
 
-_STEP = re.compile(r"^[ \t]*\(?\d{1,2}[.)]\s+\S", re.MULTILINE)
+_STEP = re.compile(rf"^[ \t]*{ITEM.pattern}", re.MULTILINE)
 
 
 def kind_of(question: str) -> Kind:

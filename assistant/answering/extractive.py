@@ -72,7 +72,8 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: 
     asks_how = any(kind_of(text) == "steps" for _, text in parts)
     sentences = sentences_of(context.ranked, joins_steps=asks_how)
     found = [_find(number, text, sentences, context, embed, reader, len(parts)) for number, text in parts]
-    claims, places = _claims(found, sentences, context, plan)
+    claims, places = _claims(found, sentences, context)
+    claims = tuple(replace(claim, lacking=tuple(map(plan.as_typed, claim.lacking))) for claim in claims)
     considered = _considered(found, places, context)
     # The whole question comes first; where it was split, each part must be stated for all of it to be.
     stated = min((part.stated for part in found), default=0.0)
@@ -135,9 +136,9 @@ def _neighbourhood(sentence: Sentence, ranked: Sequence[Ranked]) -> str:
     Of a second hop also what led there: the question describes it by way of the first.
     """
     entry = ranked[sentence.passage_number]
-    texts = [surroundings(entry), entry.passage.text]
+    texts = [entry.passage.with_titles]
     if "bridge" in entry.features or "second" in entry.features:
-        texts += [f"{surroundings(other)} {other.passage.text}" for other in ranked if other is not entry]
+        texts += [other.passage.with_titles for other in ranked if other is not entry]
     return "\n".join(texts)
 
 
@@ -172,12 +173,11 @@ def _missing(
 def _unsaid_near(text: str, scored: Scored, context: Context) -> tuple[str, ...]:
     """Return the question's telling words that the passage of a sentence does not hold."""
     entry = context.ranked[scored.sentence.passage_number]
-    near = stems_of(f"{surroundings(entry)} {entry.passage.text}")
-    return unsaid(text, near, context.rarity, context.unseen)
+    return unsaid(text, stems_of(entry.passage.with_titles), context.rarity, context.unseen)
 
 
 def _claims(
-    found: Sequence[_Found], sentences: Sequence[Sentence], context: Context, plan: Plan
+    found: Sequence[_Found], sentences: Sequence[Sentence], context: Context
 ) -> tuple[tuple[Claim, ...], set[tuple[int, int]]]:
     """Return the claims, and the (passage, sentence) numbers that went into them."""
     claims: list[Claim] = []
@@ -189,7 +189,7 @@ def _claims(
         for part in found:
             if part.missing is not None or not part.scored:
                 continue
-            chosen = _next(part, turn, taken, stems_of_claims, claims, sentences, context, plan)
+            chosen = _next(part, turn, taken, stems_of_claims, claims, sentences, context)
             if chosen is not None and len(claims) < MOST_CLAIMS:
                 claim, stems = chosen
                 claims.append(claim)
@@ -205,7 +205,6 @@ def _next(
     claims: list[Claim],
     sentences: Sequence[Sentence],
     context: Context,
-    plan: Plan,
 ) -> tuple[Claim, set[str]] | None:
     """Return the part's next claim. A sentence that repeats an earlier claim becomes another footnote of it."""
     best = part.scored[0].score
@@ -225,7 +224,7 @@ def _next(
         taken |= {place} | {other.place for other in passage if start <= other.start and other.end <= end}
         quote = _quote(context.ranked[sentence.passage_number], start, end)
         if twin is None:
-            return _claim(part, scored, quote, context, plan), stems
+            return _claim(part, scored, quote, context), stems
         claims[twin] = replace(claims[twin], quotes=(*claims[twin].quotes, quote))
     return None
 
@@ -247,9 +246,12 @@ def _goes_on(sentence: Sentence, claims: list[Claim], taken: set[tuple[int, int]
     return False
 
 
-def _claim(part: _Found, scored: Scored, quote: Quote, context: Context, plan: Plan) -> Claim:
+def _claim(part: _Found, scored: Scored, quote: Quote, context: Context) -> Claim:
     """Return a quote as a claim: `partial`, and what it lacks, where its surroundings do not hold what the question turns on."""
-    verdict = judge(part.text, scored, _neighbourhood(scored.sentence, context.ranked))
+    judged = zip(part.scored, part.verdicts, strict=False)  # the first few
+    verdict = next((known for entry, known in judged if entry is scored), None) or judge(
+        part.text, scored, _neighbourhood(scored.sentence, context.ranked)
+    )
     lacking = {word.lower(): word for word in verdict.missing}
     if verdict.stated < (UNSURE_UNREAD if odds_of(scored) is None else UNSURE):
         amounts = amounts_in(part.text)
@@ -257,7 +259,7 @@ def _claim(part: _Found, scored: Scored, quote: Quote, context: Context, plan: P
             if word not in amounts:
                 lacking.setdefault(word.lower(), word)
     support: Support = "partial" if lacking or verdict.is_denied else "supported"
-    return Claim(None, (quote,), support, (part.number,), tuple(map(plan.as_typed, lacking.values())))
+    return Claim(None, (quote,), support, (part.number,), tuple(lacking.values()))
 
 
 def _alike(left: set[str], right: set[str]) -> float:

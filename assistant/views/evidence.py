@@ -221,9 +221,9 @@ def _ending(turn: DeskTurn, time: str) -> list[Stage]:
     lines = [f"{len(answer.citations)} footnote{'' if len(answer.citations) == 1 else 's'} from {sources}."]
     if answer.method == "extractive":
         lines.append("Every sentence is taken word for word from its source; no model wrote any of it.")
-    checked = f"{whole} of {len(claims)} sentences are fully supported by the words they cite."
-    if answer.method == "extractive":
         checked = "Every sentence stands, character for character, where its footnote says."
+    else:
+        checked = f"{whole} of {len(claims)} sentences are fully supported by the words they cite."
     return [
         Stage("Put the answer together", tuple(lines), time),
         Stage(

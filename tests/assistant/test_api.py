@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 
@@ -12,12 +11,6 @@ from tests.assistant.answers import make_answer, make_refusal
 from tests.world import World
 
 TRAVEL = "The budget for travel is 40,000 euros this year."
-
-
-@pytest.fixture
-def alice(world: World, client: Client) -> Client:
-    client.force_login(world.alice)
-    return client
 
 
 def ask(client: Client, **fields: str) -> tuple[int, dict[str, object]]:

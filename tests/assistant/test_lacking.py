@@ -24,12 +24,6 @@ NOODLES = "Which sauce does the cook pour over noodles?"
 POURS = "The cook pours it over the noodles."
 
 
-@pytest.fixture
-def alice(world: World, client: Client) -> Client:
-    client.force_login(world.alice)
-    return client
-
-
 def nothing_stated(question: str, pages: Sequence[Page]) -> list[Reading]:
     return [(-MOST,) * len(page.sentences) for page in pages]
 

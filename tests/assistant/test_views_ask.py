@@ -22,12 +22,6 @@ TRAVEL = "The budget for travel is 40,000 euros this year."
 SECRET = "The investigation concerns the Leeds warehouse."
 
 
-@pytest.fixture
-def alice(world: World, client: Client) -> Client:
-    client.force_login(world.alice)
-    return client
-
-
 def page_of(question: Question) -> str:
     return reverse("assistant:conversation", args=[question.conversation.public_id])
 
