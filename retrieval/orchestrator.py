@@ -10,6 +10,7 @@ from django.utils.timezone import localdate
 from accounts.viewer import Viewer
 from retrieval.bridge import find_bridges
 from retrieval.clarifying import clarification_for, is_own_question
+from retrieval.courtesy import without_courtesy
 from retrieval.filtering import (
     FilterReading,
     completed,
@@ -134,18 +135,20 @@ def _plan(
     if options.planning == "off":
         return Plan(question, question, (SubQuery(1, question),), "as typed", filters=picked)
     read = read_filters(question, viewer)
+    bare = without_courtesy(read.question)
     asked_back = bool(turns and turns[-1].clarification)
     # Earlier turns' operators narrowed those searches; what they asked about is the rest.
-    before = [replace(turn, question=without_operators(turn.question)) for turn in turns]
-    clarification = clarification_for(read.question, before)
+    before = [replace(turn, question=without_courtesy(without_operators(turn.question))) for turn in turns]
+    clarification = clarification_for(bare, before)
     if clarification:
-        whole = (SubQuery(1, question),)
-        plan = Plan(question, question, whole, "asked back", clarification=clarification)
+        plan = Plan(bare, bare, (SubQuery(1, bare),), "asked back", clarification=clarification)
     else:
-        plan = (planner or RulePlanner()).plan(read.question, before)
-        if asked_back and not is_own_question(read.question):
+        plan = (planner or RulePlanner()).plan(bare, before)
+        if asked_back and not is_own_question(bare):
             # It completes the question before it, and is looked for where that one was.
             read = completed(read, read_filters(turns[-1].question, viewer))
+    if bare != read.question:
+        plan = replace(plan, rule=f"{plan.rule}; words of courtesy left out")
     return _narrowed(replace(plan, question=question), merged(picked, read), asked_back=asked_back)
 
 

@@ -29,6 +29,7 @@ JOINED = re.compile(
     re.IGNORECASE,
 )
 SENTENCES = re.compile(r"(?<=[?])\s+(?=\S)")
+ENDED = re.compile(r"(?<=[.!?])\s+")
 STARTS_ASKING = re.compile(rf"^\W*(?:and\s+|also\s+|then\s+)*{ASKING}\b", re.IGNORECASE)
 COMPARED = re.compile(
     r"(?:difference|differences|compare|comparison|differ)\b.*?\b(?:between|of)?\s*(?P<a>[^,?]+?)\s+(?:and|with|versus|vs\.?|to|from)\s+(?P<b>[^,?]+)",
@@ -146,26 +147,25 @@ def _sides(question: str, left: str, right: str) -> tuple[str, str]:
     return left, right
 
 
-# "What kind of" and "it's" describe nothing.
-INNER = re.compile(
-    r"(?<=\s)(?:that|who|whom|whose|which|where|(?<!type )(?<!kind )(?<!sort )(?<!number )(?<!amount )(?<!percentage )of)\b|"
-    r"(?<!\bit)(?<!\bhe)(?<!\bshe)(?<!\bthat)(?<!\bthere)(?<!\bwhat)(?<!\bwho)['’]s\b",
-    re.IGNORECASE,
-)
 # Nouns that stand for somebody or something by way of another: their bearer has to be found first.
-RELATION = re.compile(
-    r"\b(?:author|owner|founder|director|manager|head|lead(?:er)?|chair|president|performer|composer|writer|producer|creator|designer|"
+RELATION = (
+    r"(?:author|owner|founder|director|manager|head|lead(?:er)?|chair|president|performer|composer|writer|producer|creator|designer|"
     r"developer|publisher|supplier|vendor|maker|manufacturer|employer|successor|predecessor|spouse|husband|wife|father|mother|"
-    r"son|daughter|child|sibling|brother|sister|birthplace|place of (?:birth|death)|born|died|country|county|state|city|capital|"
-    r"region|nationality|team|company|parent|member|winner|holder)s?\b",
+    r"son|daughter|child|children|sibling|brother|sister|birthplace|place of (?:birth|death)|country|county|"
+    r"state(?! of (?:the |an? )?(?-i:[a-z]))|city|capital|"
+    r"region|district|continent|location|nationality|team|company|department|person|parent|member|winner|holder)(?:-in-law)?s?"
+)
+OF_ANOTHER = re.compile(
+    rf"(?<!united )\b{RELATION},?\s+(?:\w+ )?(?:of|that|who|whom|whose|which|where)\b|"
+    rf"(?<!\bit)(?<!\bhe)(?<!\bshe)(?<!\bthat)(?<!\bthere)(?<!\bwhat)(?<!\bwho)['’]s\s+(?:\w+\s+)?{RELATION}\b|"
+    r"\bsame (?:country|county|state|city|nationality)\b",
     re.IGNORECASE,
 )
 
 
 def describes_what_it_asks_about(question: str) -> bool:
-    """Return whether a question speaks of something by describing it: "the manager of the team that runs payroll"."""
-    inner = len(INNER.findall(question))
-    return inner >= 2 or (inner == 1 and bool(RELATION.search(question)))
+    """Return whether a question speaks of something by way of another: "the manager of the team that runs payroll"."""
+    return bool(OF_ANOTHER.search(question))
 
 
 ANSWER_CHARACTERS = 600
@@ -214,13 +214,22 @@ def resolve_follow_up(question: str, turns: Sequence[Turn]) -> str:
     has_verb = any(word in VERBS for word in words)
     if elliptic and leads_on and not has_verb and len(words) <= 9:
         return _replace_constraint(previous, elliptic["prep"], elliptic["rest"].strip())
-    if REFERRING.search(question) and len(carried) <= 6:
+    if _points_back(question) and len(carried) <= 6:
         return _carry_topic(question, previous)
     if leads_on and len(carried) <= 4:
         return _carry_topic(question, previous)
     if len(carried) <= 1 and len(words) <= 6:
         return _carry_topic(question, previous)
     return question
+
+
+def _points_back(question: str) -> bool:
+    """Return whether a word points to an earlier turn: one after a sentence that names something points there."""
+    found = REFERRING.search(question)
+    if found is None:
+        return False
+    sentences = ENDED.split(question[: found.start()])
+    return len(content_words(" ".join(sentences[:-1]))) < 2
 
 
 VERBS = frozenset(

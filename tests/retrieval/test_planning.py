@@ -130,6 +130,9 @@ def test_any_text_gets_a_bounded_plan_with_numbered_searches(question: str, earl
         "Who is the manager of the team that runs payroll?",
         "Where was the composer of the film Billy Elliot born?",
         "What nationality is Beatrice's husband?",
+        "Which department does the person who signs contracts work in?",
+        "Do the directors of Iron Man and Gravity have the same nationality?",
+        "How many people live in the state where Silverton is?",
     ],
 )
 def test_a_question_that_describes_what_it_asks_about_is_asked_again_with_what_is_found(
@@ -150,6 +153,11 @@ def test_a_question_that_describes_what_it_asks_about_is_asked_again_with_what_i
         "vpn setup",
         "What type of company has it been for as long as it's been one?",
         "What's the number of days that count?",
+        "What is the effect of temperature on the rate of growth of bacteria?",
+        "What are the categories of people for which a flu vaccine is important?",
+        "Where were the first cases in the United States of America?",
+        "What is the present state of the theory of flows?",
+        "What are the exceptions for coordinating benefits with other employer plans?",
     ],
 )
 def test_a_question_of_one_step_is_asked_once(question: str) -> None:
