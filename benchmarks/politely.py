@@ -8,7 +8,8 @@ WORK keeps the stored corpora, as `benchmarks.suites --keep` does.
 import argparse
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +45,21 @@ def main() -> None:
         figures = [evaluated(given.suites / name, keep)["ndcg@10"]]
         for kind, wrappings in WRAPPINGS.items():
             asked = given.work.resolve() / f"{name}, {kind}"
-            write_suite(
-                given.suites / name, asked, lambda n, text, of=wrappings: of[n % len(of)].format(text)
-            )
+            write_suite(given.suites / name, asked, wrappings)
             figures.append(evaluated(asked, keep)["ndcg@10"])
         print(f"| {name} | {' | '.join(f'{figure:.3f}' for figure in figures)} |", flush=True)
 
 
-def write_suite(suite: Path, folder: Path, wrap: Callable[[int, str], str]) -> None:
-    """Make a suite like another, whose questions are `wrap(number, text)`."""
+def write_suite(suite: Path, folder: Path, wrappings: Sequence[str]) -> None:
+    """Make a suite like another whose questions stand in these, one after the other."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("corpus.jsonl", "meta.json", "qrels.tsv"):
         shutil.copy(suite / name, folder / name)
     with (suite / "queries.jsonl").open(encoding="utf-8") as lines:
         rows: list[dict[str, Any]] = [json.loads(line) for line in lines]  # Any: JSON values
     text = "".join(
-        json.dumps({**row, "text": wrap(number, row["text"])}) + "\n" for number, row in enumerate(rows)
+        json.dumps({**row, "text": wrapping.format(row["text"])}) + "\n"
+        for row, wrapping in zip(rows, cycle(wrappings), strict=False)
     )
     (folder / "queries.jsonl").write_text(text, encoding="utf-8")
 

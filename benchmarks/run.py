@@ -35,6 +35,11 @@ def run(scale: Path) -> None:
             ["benchmarks.elsewhere", str(data / "suites"), str(scale / "elsewhere")],
             data / "suites",
         ),
+        (
+            "Questions asked politely",
+            ["benchmarks.politely", str(data / "suites"), str(scale / "politely"), "northwind", "scifact"],
+            data / "suites",
+        ),
         ("Filtered search against brute force", ["benchmarks.filtered"], None),
         ("Latency against size", ["benchmarks.scale", str(scale), *SIZES], None),
         ("Four askers against one", ["benchmarks.askers", str(scale / SIZES[-1]), SIZES[-1]], None),
