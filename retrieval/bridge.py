@@ -110,7 +110,7 @@ def _bridges(plan: Plan, first: Sequence[Ranked], results: SearchResults) -> tup
     for source, (ranked, found) in enumerate(zip(first, mentions, strict=True)):
         # A document that names itself is no bridge (most texts repeat their own title), nor is one the question names.
         # What is linked and called by title is called: the words around a title tell more.
-        by_title = {called.document: called for called in called_by(found, titles)}
+        by_title = {called.document: called for called in called_by(found, titles, in_prose=True)}
         by_link = {called.document: called for called in linked_from(ranked.passage, linked)}
         called = [
             c

@@ -50,6 +50,15 @@ class Mentions:
             if line[start : start + len(words)] == words
         ]
 
+    def is_common(self, place: Place, title: str) -> bool:
+        """Return whether a title's words stand at a place as words of a sentence that happens to begin with them."""
+        line, start, end = place
+        if start > 0 or end in (1, len(self.lines[line])):
+            return False
+        if any(start < capital < end for capital in self.begins[line]):
+            return False
+        return any(word[0].isupper() for word in WORD.findall(title)[1:])
+
     def around(self, place: Place) -> tuple[str, ...]:
         """Return the words on both sides of a place, which tell what is mentioned there for."""
         line, start, end = place
@@ -174,8 +183,12 @@ _CALLED = {superseded: _called(superseded) for superseded in (False, True)}
 _LINKED = {superseded: _linked(superseded) for superseded in (False, True)}
 
 
-def called_by(mentions: Mentions, titles: Titles) -> list[Called]:
-    """Return the documents that mentions of one text call by title, each once, the longest titles winning."""
+def called_by(mentions: Mentions, titles: Titles, *, in_prose: bool = False) -> list[Called]:
+    """Return the documents that mentions of one text call by title, each once, the longest titles winning.
+
+    `in_prose`: a sentence that begins with a title's words, written as any words are, speaks of a matter and calls no document
+    ("Information retrieval is …" of "Information Retrieval").
+    """
     # In the order in which they stand in the text.
     known = sorted((place, key) for key in titles.keys() & mentions.keys for place in mentions.places(key))
     called: dict[int, Called] = {}
@@ -184,6 +197,8 @@ def called_by(mentions: Mentions, titles: Titles) -> list[Called]:
         if len(documents) > SAME_TITLE or any(_lies_within(place, other) for other, _ in known):
             continue
         for document, title in documents:
+            if in_prose and mentions.is_common(place, title):
+                continue
             called.setdefault(document, Called(document, title, mentions.around(place)))
     return list(called.values())
 

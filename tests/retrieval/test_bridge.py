@@ -9,7 +9,7 @@ from ingestion.access import Rule, reach_of
 from ingestion.index.terms import FROM_SEARCHES
 from ingestion.models import Chunk, Document
 from ingestion.titles import short_title_key, title_key
-from retrieval.naming import linked_among, linked_from, mentions_in
+from retrieval.naming import called_by, linked_among, linked_from, mentions_in
 from retrieval.options import Options
 from retrieval.orchestrator import retrieve
 from retrieval.types import Ranked, Step
@@ -194,10 +194,11 @@ def test_a_later_search_is_asked_with_what_an_earlier_one_found(linked: World) -
 
 
 def test_a_later_search_finds_nothing_the_viewer_may_not_read(linked: World) -> None:
-    question = "What is the date of the merger that the notes which nobody signs speak of?"
+    question = "What is the date of the merger that the author of the notes which nobody signs speaks of?"
     private = linked.documents["private"].pk
     for name in ("bob", "charlie", "dana", "adam"):
         found = steps(linked, name, question)["bridge"].value
+        assert found.second
         assert private not in {c.document for search in found.second for c in search.candidates}
         assert private not in {c.document for c in found.candidates}
 
@@ -206,6 +207,24 @@ def test_names_are_found_across_colons_and_not_in_plain_words() -> None:
     keys = mentions_in("Follow Runbook: Database Failover before anything else.").keys
     assert "runbook database failover" in keys
     assert "anything else" not in keys
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("Expense claims are signed by the lead. See the Travel Policy.", ["Travel Policy"]),
+        ("Travel Policy applies.", ["Travel Policy"]),
+        ("The Travel policy applies.", ["Travel Policy"]),
+        ("Travel policy is a matter of taste.", []),
+        ("Read these:\nTravel policy\nHandbook", ["Travel Policy"]),
+    ],
+)
+def test_a_sentence_that_happens_to_begin_with_a_titles_words_calls_no_document(
+    text: str, calls: list[str]
+) -> None:
+    titles = {"travel policy": ((1, "Travel Policy"),)}
+    assert [called.title for called in called_by(mentions_in(text), titles, in_prose=True)] == calls
+    assert [called.title for called in called_by(mentions_in(text), titles)] == ["Travel Policy"]
 
 
 def rename(world: World, name: str, title: str, document: Document | None = None) -> None:
