@@ -22,6 +22,7 @@ from assistant.narrowing import NO_FILTERS, Json, as_json
 from assistant.screening import label_of, masked, screen
 from assistant.trace import anchor_of, viewer_digest
 from assistant.types import NotAskable
+from retrieval.courtesy import without_courtesy
 from retrieval.types import Filters
 
 # A person who asks in a script must not fill the pool that everybody's questions wait for.
@@ -144,7 +145,10 @@ def _ask(
 
 def _open(conversation: Conversation | None, user: User, text: str, now: datetime) -> Conversation:
     if conversation is None:
-        title = " ".join(text.split())
+        # A list in which every other line begins with "Hi Anna" tells nothing.
+        typed = " ".join(text.split())
+        bare = without_courtesy(typed)
+        title = typed if bare == typed else bare[:1].upper() + bare[1:]
         title = title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…"
         return Conversation.objects.create(owner=user, title=title, updated_at=now)
     conversation = _own(conversation, user)

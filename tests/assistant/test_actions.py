@@ -21,6 +21,12 @@ def events() -> list[str]:
     return list(AuditEvent.objects.order_by("position").values_list("type", flat=True))
 
 
+def test_a_conversation_is_called_by_what_is_asked_and_the_question_stays_as_typed(world: World) -> None:
+    typed = "Hi Anna, could you tell me when payroll runs? Thanks, Bob"
+    question = ask(world.alice, typed)
+    assert (question.text, question.conversation.title) == (typed, "When payroll runs?")
+
+
 def test_asking_makes_a_conversation_a_question_and_one_event(world: World) -> None:
     question = ask(world.alice, "  When does payroll run?  ")
     assert (question.text, question.position, question.state) == ("When does payroll run?", 1, "running")
