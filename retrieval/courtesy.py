@@ -76,9 +76,11 @@ _SAID_AFTER = (
     r"(?<!\bi)(?<!\bwe)(?<!\byou)(?<!\bthey)(?<!\bhe)(?<!\bshe)(?<!\bsay)[\s,.!?;]please",
     r"[\s,;](?:do you know|(?:can|could) you tell me|if possible)",
 )  # fmt: skip
-_BEFORE = re.compile(rf"^\W*(?:{'|'.join(_SAID_BEFORE)})[\s,;:.!–—-]*", re.IGNORECASE)
+_BEFORE = re.compile(rf"^\W{{0,20}}(?:{'|'.join(_SAID_BEFORE)})[\s,;:.!–—-]*", re.IGNORECASE)
 _AFTER = re.compile(rf"(?:{'|'.join(_SAID_AFTER)})\W*$", re.IGNORECASE)
 _SENTENCES = re.compile(r"(?<=[.!?])(\s+)(?=\S)")
+LAYERS = 12
+"""Greeting, request and thanks are each one; who says "hi" a thousand times is not read a thousand times."""
 AT_THE_END = 160
 """Characters in which what is said last is looked for."""
 # "whether I can …" is "can I …", once nobody wonders any more.
@@ -90,8 +92,8 @@ _WHETHER = re.compile(
 
 def without_courtesy(question: str) -> str:
     """Return a question without greeting, request to be told, and thanks; as typed where nothing else would be left."""
-    bare, before = question, ""
-    while bare != before:
+    bare = question
+    for _ in range(LAYERS):
         before = bare
         head, tail = bare[:-AT_THE_END], bare[-AT_THE_END:]
         bare = _asking(head + _AFTER.sub("", tail, count=1), bare)
@@ -99,6 +101,8 @@ def without_courtesy(question: str) -> str:
         # Further sentences ask as politely; the spaces between them stay as they are.
         first, *further = _SENTENCES.split(bare)
         bare = first + "".join(_asking(_BEFORE.sub("", part, count=1), part) for part in further)
+        if bare == before:
+            break
     if bare == question:
         return question
     bare = _WHETHER.sub(r"\2 \1", bare).rstrip(" ,;:")
