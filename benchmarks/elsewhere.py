@@ -6,12 +6,9 @@ corpora, as `benchmarks.suites --keep` does.
 """
 
 import argparse
-import json
-import shutil
 from pathlib import Path
-from typing import Any
 
-from benchmarks.suites import evaluated
+from benchmarks.suites import evaluated, questions_of, write_like
 
 CORPORA = ("northwind", "squad2")
 QUESTIONS = ("2wiki101", "hotpotqa100", "musique100", "northwind", "scifact", "squad2")
@@ -41,23 +38,16 @@ def main() -> None:
 
 def write_suite(suites: Path, corpus: str, folder: Path) -> None:
     """Make a suite of one's documents and the questions it answers, and of the others' questions, none of which it does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("corpus.jsonl", "meta.json", "qrels.tsv"):
-        shutil.copy(suites / corpus / name, folder / name)
-    rows = [row for row in _queries(suites / corpus) if not row.get("type", "").startswith("unanswerable")]
+    rows = [
+        row for row in questions_of(suites / corpus) if not row.get("type", "").startswith("unanswerable")
+    ]
     for name in QUESTIONS:
         if name != corpus:
             rows += [
                 {"id": f"{name} {row['id']}", "text": row["text"], "type": "unanswerable"}
-                for row in _queries(suites / name)
+                for row in questions_of(suites / name)
             ]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (folder / "queries.jsonl").write_text(text, encoding="utf-8")
-
-
-def _queries(suite: Path) -> list[dict[str, Any]]:  # Any: JSON values
-    with (suite / "queries.jsonl").open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    write_like(suites / corpus, folder, rows)
 
 
 if __name__ == "__main__":

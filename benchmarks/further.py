@@ -1,6 +1,6 @@
 """Published collections as suites: `python -m benchmarks.further FOLDER OUT`, then `python -m benchmarks.suites OUT`.
 
-Nothing was tuned on them, and nothing is to be: new rules are held against them (docs/decisions/0026). FOLDER holds the files as they
+No weight was chosen on them, and none is to be: new rules are held against them (docs/decisions/0026). FOLDER holds the files as they
 were published; what is not there is left out and said so.
 
 | suite | files |
@@ -76,6 +76,7 @@ def _smart(
 ) -> Collection:
     """Return a collection in SMART's format. `counted`: the judgements count the questions instead of naming them."""
     found = [(number, fields) for number, fields in _entries(documents) if fields.get("W") or fields.get("T")]
+    known = {number for number, _ in found}
     asked = [(number, fields["W"]) for number, fields in _entries(questions) if fields.get("W")]
     return Collection(
         [
@@ -86,7 +87,7 @@ def _smart(
             {"id": str(place if counted else int(number)), "text": text}
             for place, (number, text) in enumerate(asked, start=1)
         ],
-        {(question, document) for question, document in relevant if document in dict(found)},
+        {(question, document) for question, document in relevant if document in known},
     )
 
 
@@ -146,9 +147,9 @@ def xquad(folder: Path) -> Collection:
     """Paragraphs of an encyclopaedia, and questions written beside them."""
     collection = Collection([], [], set())
     for n, article in enumerate(json.loads(_text(folder, "xquad.en.json"))["data"]):
+        title = article.get("title", "").replace("_", " ")
         for m, paragraph in enumerate(article["paragraphs"]):
             document = f"{n}#{m}"
-            title = article.get("title", "").replace("_", " ")
             collection.documents.append({"id": document, "title": title, "text": paragraph["context"]})
             for row in paragraph["qas"]:
                 collection.questions.append(_answered(row))
@@ -163,8 +164,8 @@ def covidqa(folder: Path, most: int = 500) -> Collection:
         for paper in article["paragraphs"]:
             text = paper["context"]
             starts = _paragraphs(text)
+            title = text.partition("\n")[0].strip()
             for m, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=True)):
-                title = text.partition("\n")[0].strip()
                 collection.documents.append({"id": f"{n}#{m}", "title": title, "text": text[start:end]})
             for row in paper["qas"]:
                 place = sum(start <= row["answers"][0]["answer_start"] for start in starts) - 1

@@ -6,14 +6,10 @@ WORK keeps the stored corpora, as `benchmarks.suites --keep` does.
 """
 
 import argparse
-import json
-import shutil
-from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
-from benchmarks.suites import evaluated
+from benchmarks.suites import evaluated, questions_of, write_like
 
 SUITES = ("northwind", "scifact", "squad2")
 WRAPPINGS: dict[str, tuple[str, ...]] = {
@@ -42,26 +38,17 @@ def main() -> None:
     print("| --- |" + " ---: |" * (1 + len(WRAPPINGS)))
     for name in given.names:
         keep = ["--keep", str(given.work.resolve() / name)]
-        figures = [evaluated(given.suites / name, keep)["ndcg@10"]]
+        suite = given.suites / name
+        figures = [evaluated(suite, keep)["ndcg@10"]]
         for kind, wrappings in WRAPPINGS.items():
             asked = given.work.resolve() / f"{name}, {kind}"
-            write_suite(given.suites / name, asked, wrappings)
+            rows = [
+                {**row, "text": wrapping.format(row["text"])}
+                for row, wrapping in zip(questions_of(suite), cycle(wrappings), strict=False)
+            ]
+            write_like(suite, asked, rows)
             figures.append(evaluated(asked, keep)["ndcg@10"])
         print(f"| {name} | {' | '.join(f'{figure:.3f}' for figure in figures)} |", flush=True)
-
-
-def write_suite(suite: Path, folder: Path, wrappings: Sequence[str]) -> None:
-    """Make a suite like another whose questions stand in these, one after the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("corpus.jsonl", "meta.json", "qrels.tsv"):
-        shutil.copy(suite / name, folder / name)
-    with (suite / "queries.jsonl").open(encoding="utf-8") as lines:
-        rows: list[dict[str, Any]] = [json.loads(line) for line in lines]  # Any: JSON values
-    text = "".join(
-        json.dumps({**row, "text": wrapping.format(row["text"])}) + "\n"
-        for row, wrapping in zip(rows, cycle(wrappings), strict=False)
-    )
-    (folder / "queries.jsonl").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -81,6 +82,21 @@ def evaluated(suite: Path, more: Sequence[str], **environment: str) -> dict[str,
     )
     result: dict[str, Any] = json.loads(done.stdout)  # Any: as above
     return result
+
+
+def questions_of(suite: Path) -> list[dict[str, Any]]:  # Any: JSON values
+    """Return the questions of a suite as its file has them."""
+    with (suite / "queries.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def write_like(suite: Path, folder: Path, questions: Sequence[dict[str, Any]]) -> None:  # Any: as above
+    """Make a suite of another's documents and judgements, and of these questions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("corpus.jsonl", "meta.json", "qrels.tsv"):
+        shutil.copy(suite / name, folder / name)
+    text = "".join(json.dumps(row) + "\n" for row in questions)
+    (folder / "queries.jsonl").write_text(text, encoding="utf-8")
 
 
 def row_of(name: str, result: dict[str, Any], missed: list[str]) -> str:  # Any: as above
