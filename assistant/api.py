@@ -17,9 +17,10 @@ from accounts.audit import by_request
 from accounts.models import User
 from accounts.viewer import Viewer, viewer_of
 from assistant import actions
-from assistant.history import ShownTurn, shown_answer, shown_turns
+from assistant.history import shown_answer, shown_turns
 from assistant.models import Answer, Conversation, Question
 from assistant.narrowing import AUTHOR_CHARACTERS, MOST_AUTHORS, MOST_SOURCES, Picks, picked
+from assistant.shown import ShownTurn
 from assistant.types import NotAskable
 from assistant.views.turns import DeskTurn, desk_turns, own_conversation, own_question
 from retrieval.filtering import KINDS
@@ -113,6 +114,23 @@ class FootnoteShape(serializers.Serializer[object]):
     why = serializers.ListField(child=serializers.CharField())
 
 
+class NearestShape(serializers.Serializer[object]):
+    """Words that come near what was asked and do not state it, and where they stand."""
+
+    quote = serializers.CharField()
+    table_head = serializers.CharField()
+    title = serializers.CharField()
+    # The stubs know `source` as the attribute of every field; on a serializer it is a field like any other.
+    source = serializers.CharField()  # type: ignore[assignment]
+    headings = serializers.ListField(child=serializers.CharField())
+    page = serializers.IntegerField(allow_null=True)
+    dated = serializers.DateField(allow_null=True)
+    author = serializers.CharField()
+    document = serializers.CharField()
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+
+
 class RefusalShape(serializers.Serializer[object]):
     """What was looked for, where, and what to do next."""
 
@@ -121,6 +139,7 @@ class RefusalShape(serializers.Serializer[object]):
     reason = serializers.CharField()
     missing = serializers.ListField(child=serializers.CharField())
     advice = serializers.ListField(child=serializers.CharField())
+    nearest = NearestShape(many=True)
 
 
 class AnswerShape(serializers.Serializer[object]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.text import get_text_list
 
-from assistant.history import ShownClaim
+from assistant.shown import ShownClaim
 from assistant.types import Support
 
 

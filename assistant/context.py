@@ -10,6 +10,7 @@ tell a telling word from a common one without asking the rest of the collection.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from types import MappingProxyType
 
 from accounts.viewer import Viewer
 from assistant.types import Context, ContextItem, LeftOut
@@ -17,6 +18,7 @@ from ingestion.tokens import count_tokens
 from ingestion.words import stems_of, words_of
 from retrieval.gate import neighbours
 from retrieval.rank import UNSEEN
+from retrieval.synonyms import Synonyms
 from retrieval.types import Ranked
 from retrieval.words import rarity
 
@@ -31,7 +33,9 @@ SAME = 0.9
 """From this share of common word pairs on, two passages say the same."""
 
 
-def build_context(ranked: Sequence[Ranked], viewer: Viewer) -> Context:
+def build_context(
+    ranked: Sequence[Ranked], viewer: Viewer, synonyms: Synonyms = MappingProxyType({})
+) -> Context:
     """Return the passages of a ranking that fit, with what stands beside the best, and why each other was left out."""
     chosen: list[tuple[Ranked, int]] = []
     left_out: list[LeftOut] = []
@@ -68,7 +72,12 @@ def build_context(ranked: Sequence[Ranked], viewer: Viewer) -> Context:
     stems = (stems_of(entry.passage.with_titles) for entry in ranked)
     taken = {item.passage.chunk for item in items}
     return Context(
-        items, tuple(left for left in left_out if left.chunk not in taken), tokens, rarity(stems), UNSEEN
+        items,
+        tuple(left for left in left_out if left.chunk not in taken),
+        tokens,
+        rarity(stems),
+        UNSEEN,
+        synonyms,
     )
 
 

@@ -5,13 +5,12 @@ a newer version of the document still holds are shown from there; words it no lo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from typing import Any
 
 from accounts.viewer import Viewer
 from assistant.models import Answer, Citation, Conversation, Question
-from assistant.types import Refusal, Support
+from assistant.shown import ShownAnswer, ShownCitation, ShownClaim, ShownPlace, ShownRefusal, ShownTurn
 from ingestion.explain import why_readable
 from ingestion.models import Document
 from ingestion.tables import begins_within
@@ -23,79 +22,6 @@ TURNS = 6
 REWORDED = "What do you mean? Ask again in full, and it is looked for."
 
 
-@dataclass(frozen=True)
-class ShownCitation:
-    """A footnote as this viewer may see it now. When `is_available` is False every field after it is empty.
-
-    `table_head` is the first row of the table that the quote is of, where it does not hold it: a row means little without.
-    `document` is the public id, for links; `start` and `end` are offsets into the text of the version on show, and
-    `has_moved` says that the words were cited from an earlier version. `why` are sentences.
-    """
-
-    number: int
-    public_id: str
-    is_available: bool
-    quote: str = ""
-    table_head: str = ""
-    title: str = ""
-    source: str = ""
-    headings: tuple[str, ...] = ()
-    page: int | None = None
-    dated: date | None = None
-    author: str = ""
-    document: str = ""
-    start: int = 0
-    end: int = 0
-    is_superseded: bool = False
-    has_moved: bool = False
-    why: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ShownClaim:
-    """A sentence of an answer. `words` is empty when it is no longer available to this viewer, and so is `lacking` then.
-
-    `lacking` are words of the question that stand nowhere near the sentence.
-    """
-
-    words: str
-    numbers: tuple[int, ...]
-    support: Support
-    lacking: tuple[str, ...] = ()
-
-    @property
-    def is_available(self) -> bool:
-        return bool(self.words)
-
-
-@dataclass(frozen=True)
-class ShownAnswer:
-    """An answer as this viewer may see it now."""
-
-    outcome: str
-    claims: tuple[ShownClaim, ...]
-    citations: tuple[ShownCitation, ...]
-    refusal: Refusal | None
-    clarification: str
-    method: str
-    milliseconds: float
-    sources: tuple[str, ...]
-    suggestions: tuple[str, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        return all(claim.is_available for claim in self.claims)
-
-
-@dataclass(frozen=True)
-class ShownTurn:
-    """A question and, once there is one, its answer as this viewer may see it now."""
-
-    question: Question
-    answer: ShownAnswer | None
-    answer_id: int | None = None
-
-
 def shown_turns(conversation: Conversation, viewer: Viewer) -> tuple[ShownTurn, ...]:
     """Return the conversation's turns, oldest first, as the viewer may see them now. Suggestions only for the last."""
     questions = list(conversation.questions.order_by("position"))
@@ -104,14 +30,14 @@ def shown_turns(conversation: Conversation, viewer: Viewer) -> tuple[ShownTurn, 
     turns = []
     for question in questions:
         answer = answers.get(question.pk)
-        shown = _shown(answer, words, question is questions[-1], viewer) if answer else None
+        shown = _answer(answer, words, question is questions[-1], viewer) if answer else None
         turns.append(ShownTurn(question, shown, answer.pk if answer else None))
     return tuple(turns)
 
 
 def shown_answer(answer: Answer, viewer: Viewer) -> ShownAnswer:
     """Return one answer as the viewer may see it now."""
-    return _shown(answer, _Words([answer], viewer), True, viewer)
+    return _answer(answer, _Words([answer], viewer), True, viewer)
 
 
 def visible_turns(conversation: Conversation, viewer: Viewer) -> tuple[Turn, ...]:
@@ -150,37 +76,45 @@ def _answers(questions: Iterable[Question]) -> dict[int, Answer]:
     return {answer.question_id: answer for answer in found}
 
 
+Place = tuple[int, int, int]
+"""Chunk, start, end."""
+
+
 class _Words:
-    """The words behind the footnotes of some answers, read through the gate once for all of them."""
+    """The words behind the footnotes of some answers and behind what their refusals point to, read through the gate once."""
 
     def __init__(self, answers: Iterable[Answer], viewer: Viewer) -> None:
+        answers = list(answers)
         self.citations: dict[int, dict[int, Citation]] = {
             answer.pk: {c.number: c for c in answer.citations.all()} for answer in answers
         }
-        every = [c for of_answer in self.citations.values() for c in of_answer.values()]
-        gated = pass_gate([c.chunk_id for c in every], viewer)
+        cited = [_place_of(c) for of_answer in self.citations.values() for c in of_answer.values()]
+        near = [place for answer in answers for place in _nearest_of(answer)]
+        places = list(dict.fromkeys([*cited, *near]))
+        gated = pass_gate([chunk for chunk, _, _ in places], viewer)
         current = {passage.chunk: passage for passage in gated.passages}
-        self.placed: dict[int, tuple[Passage, int, int]] = {}
+        self.placed: dict[Place, tuple[Passage, int, int]] = {}
         moved = []
-        for citation in every:
-            passage = current.get(citation.chunk_id)
-            if passage is not None:
-                self.placed[citation.pk] = (passage, citation.start, citation.end)
+        for place in places:
+            chunk, start, end = place
+            if chunk in current:
+                self.placed[place] = (current[chunk], start, end)
             else:
-                moved.append(citation)
-        wanted = [(c.chunk_id, c.start, c.end) for c in moved]
-        for citation, place in zip(moved, standing_words(wanted, viewer), strict=True):
-            if place is not None:
-                self.placed[citation.pk] = place
+                moved.append(place)
+        for place, standing in zip(moved, standing_words(moved, viewer), strict=True):
+            if standing is not None:
+                self.placed[place] = standing
 
     @property
     def is_whole(self) -> bool:
         """Whether all the words may be read now."""
-        return all(c.pk in self.placed for of_answer in self.citations.values() for c in of_answer.values())
+        return all(
+            _place_of(c) in self.placed for of_answer in self.citations.values() for c in of_answer.values()
+        )
 
     def of(self, citation: Citation) -> str:
         """Return the quoted words, or "" when the viewer may not read them now."""
-        place = self.placed.get(citation.pk)
+        place = self.placed.get(_place_of(citation))
         if place is None:
             return ""
         passage, start, end = place
@@ -200,7 +134,7 @@ class _Words:
         return words[0]
 
 
-def _shown(answer: Answer, words: _Words, is_last: bool, viewer: Viewer) -> ShownAnswer:
+def _answer(answer: Answer, words: _Words, is_last: bool, viewer: Viewer) -> ShownAnswer:
     from assistant.suggestions import follow_ups
 
     citations = tuple(
@@ -212,7 +146,7 @@ def _shown(answer: Answer, words: _Words, is_last: bool, viewer: Viewer) -> Show
         outcome=answer.outcome,
         claims=claims,
         citations=citations,
-        refusal=_refusal(answer, viewer),
+        refusal=_refusal(answer, words, viewer),
         clarification=_clarification(answer, viewer),
         method=answer.method,
         milliseconds=answer.milliseconds,
@@ -230,28 +164,34 @@ def _shown_claim(claim: Mapping[str, Any], words: str) -> ShownClaim:  # Any: JS
 
 
 def _shown_citation(citation: Citation, words: _Words) -> ShownCitation:
-    place = words.placed.get(citation.pk)
+    place = words.placed.get(_place_of(citation))
     if place is None:
         return ShownCitation(citation.number, str(citation.public_id), False)
-    passage, start, end = place
     return ShownCitation(
         number=citation.number,
         public_id=str(citation.public_id),
         is_available=True,
-        quote=words.of(citation),
-        table_head=passage.table_head if begins_within(passage.text, end - passage.start) else "",
-        title=passage.title,
-        source=passage.source_name,
-        headings=passage.headings,
-        page=passage.page,
-        dated=passage.dated,
-        author=passage.author,
-        document=passage.document_public_id,
-        start=start,
-        end=end,
-        is_superseded=passage.is_superseded,
-        has_moved=passage.version != citation.version_id,
+        has_moved=place[0].version != citation.version_id,
+        **_shown(*place),
     )
+
+
+def _shown(passage: Passage, start: int, end: int) -> dict[str, Any]:  # Any: fields of what is shown
+    """Return what is shown of words in a passage, and of where they stand."""
+    return {
+        "quote": passage.text[start - passage.start : end - passage.start],
+        "table_head": passage.table_head if begins_within(passage.text, end - passage.start) else "",
+        "title": passage.title,
+        "source": passage.source_name,
+        "headings": passage.headings,
+        "page": passage.page,
+        "dated": passage.dated,
+        "author": passage.author,
+        "document": passage.document_public_id,
+        "start": start,
+        "end": end,
+        "is_superseded": passage.is_superseded,
+    }
 
 
 def _with_reasons(citations: tuple[ShownCitation, ...], viewer: Viewer) -> tuple[ShownCitation, ...]:
@@ -274,7 +214,7 @@ def _clarification(answer: Answer, viewer: Viewer) -> str:
     return answer.clarification if _Words(earlier, viewer).is_whole else REWORDED
 
 
-def _refusal(answer: Answer, viewer: Viewer) -> Refusal | None:
+def _refusal(answer: Answer, words: _Words, viewer: Viewer) -> ShownRefusal | None:
     kept = answer.refusal
     if not kept:
         return None
@@ -282,10 +222,20 @@ def _refusal(answer: Answer, viewer: Viewer) -> Refusal | None:
     # A source's name is shown to those who may read something in it, now as then.
     readable = Document.objects.visible_to(viewer).filter(source__name__in=names)
     still = set(readable.order_by().values_list("source__name", flat=True).distinct())
-    return Refusal(
+    places = (words.placed.get(place) for place in _nearest_of(answer))
+    return ShownRefusal(
         looked_for=tuple(kept.get("looked_for", ())),
         sources=tuple(name for name in names if name in still),
         reason=kept.get("reason", ""),
         missing=tuple(kept.get("missing", ())),
         advice=tuple(kept.get("advice", ())),
+        nearest=tuple(ShownPlace(**_shown(*place)) for place in places if place is not None),
     )
+
+
+def _place_of(citation: Citation) -> Place:
+    return citation.chunk_id, citation.start, citation.end
+
+
+def _nearest_of(answer: Answer) -> list[Place]:
+    return [(place["chunk"], place["start"], place["end"]) for place in answer.refusal.get("nearest", ())]

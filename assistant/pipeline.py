@@ -21,6 +21,7 @@ from assistant.screening import screen
 from assistant.types import VerifiedAnswer
 from retrieval.options import Options
 from retrieval.orchestrator import NO_FILTERS, Clock, retrieve
+from retrieval.synonyms import synonyms_for
 from retrieval.types import Filters, Plan, Ranked, Step, Turn
 
 
@@ -64,7 +65,7 @@ def answer(
         return
 
     clock = Clock()
-    context = build_context(ranked, viewer)
+    context = build_context(ranked, viewer, synonyms_for(options))
     yield clock.step("context", context, record_of_context(context))
 
     draft = extract(plan, context)

@@ -106,4 +106,5 @@ def record_of_refusal(refusal: Refusal | None) -> Record:
         "reason": refusal.reason,
         "missing": list(refusal.missing),
         "advice": list(refusal.advice),
+        "nearest": [{"chunk": n.chunk, "start": n.start, "end": n.end} for n in refusal.nearest],
     }

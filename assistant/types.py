@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from retrieval.synonyms import Synonyms
 from retrieval.types import Passage, Ranked
 
 Outcome = Literal["answered", "refused", "clarify"]
@@ -58,7 +59,7 @@ class Context:
     """The evidence an answer is made from, and what was left out of it.
 
     `rarity` weighs each stem by how few of the passages found for this viewer hold it; `unseen` is the weight of a stem
-    that none of them holds.
+    that none of them holds. `synonyms` are the terms that a text may say instead of the question's.
     """
 
     items: tuple[ContextItem, ...]
@@ -66,6 +67,7 @@ class Context:
     tokens: int = 0
     rarity: Mapping[str, float] = field(default_factory=dict)
     unseen: float = 0.0
+    synonyms: Synonyms = field(default_factory=dict)
 
     @property
     def ranked(self) -> tuple[Ranked, ...]:
@@ -103,10 +105,20 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """Where something stands that comes near what was asked and does not state it: a passage and offsets, no words."""
+
+    chunk: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Refusal:
     """Why no answer is given, in words for the asker: what was looked for and where, what is missing, what to do.
 
-    Names only sources this viewer may read; says nothing about how much was withheld.
+    Names only sources this viewer may read; says nothing about how much was withheld. `nearest` are places to go and look,
+    the best first.
     """
 
     looked_for: tuple[str, ...]
@@ -114,6 +126,7 @@ class Refusal:
     reason: str
     missing: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    nearest: tuple[Nearest, ...] = ()
 
 
 @dataclass(frozen=True)

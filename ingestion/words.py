@@ -30,6 +30,13 @@ STOPWORDS = frozenset(
 )
 
 
+RUN_TOGETHER = frozenset(
+    """whats whos wheres hows thats theres dont doesnt didnt isnt arent wasnt werent hasnt havent hadnt cant couldnt shouldnt wouldnt
+    mustnt im ive youre youve theyre weve""".split()
+)
+"""Stop words hung on to each other, as they are typed in a hurry. Of stored words they are words like any: hardly a text has them."""
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a text in lower case, in order."""
     return WORD.findall(text.lower())
@@ -42,7 +49,7 @@ def content_words(text: str) -> list[str]:
 
 def has_content(word: str) -> bool:
     """Tell whether a word in lower case is neither a stop word nor one with another hung on to it."""
-    if word in STOPWORDS:
+    if word in STOPWORDS or word in RUN_TOGETHER:
         return False
     before, apostrophe, _ = word.replace("’", "'").partition("'")
     return not apostrophe or not ({before, before.removesuffix("n")} & STOPWORDS or before == "won")

@@ -38,7 +38,7 @@ from retrieval.reranking import Reranker, with_second_opinion
 from retrieval.search import SearchResults, search
 from retrieval.spelling import respelled, respelled_plan
 from retrieval.sufficiency import Sufficiency, check
-from retrieval.synonyms import OtherWords, configured_synonyms, other_words
+from retrieval.synonyms import other_words, synonyms_for
 from retrieval.types import Filters, Gated, Plan, Step, SubQuery, Turn
 
 NO_FILTERS = Filters()
@@ -80,9 +80,7 @@ def retrieve(
     if words:
         plan = respelled_plan(plan, words)
         yield clock.step("spelling", plan, record_of_spelling(words))
-    others = OtherWords(plan)
-    if options.synonyms:
-        others = other_words(plan, gated.passages, results, viewer, configured_synonyms())
+    others = other_words(plan, gated.passages, results, viewer, synonyms_for(options))
     if others.lacking:
         plan = others.plan
         yield clock.step("synonyms", others, record_of_synonyms(others))

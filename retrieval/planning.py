@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ingestion.words import content_words, has_content, stem, words_of
 from retrieval.clarifying import filled_in
+from retrieval.comparing import sides_of, topic_of
 from retrieval.types import Plan, SubQuery, Turn
 
 MAX_SUB_QUERIES = 4
@@ -31,11 +32,6 @@ JOINED = re.compile(
 SENTENCES = re.compile(r"(?<=[?])\s+(?=\S)")
 ENDED = re.compile(r"(?<=[.!?])\s+")
 STARTS_ASKING = re.compile(rf"^\W*(?:and\s+|also\s+|then\s+)*{ASKING}\b", re.IGNORECASE)
-COMPARED = re.compile(
-    r"(?:difference|differences|compare|comparison|differ)\b.*?\b(?:between|of)?\s*(?P<a>[^,?]+?)\s+(?:and|with|versus|vs\.?|to|from)\s+(?P<b>[^,?]+)",
-    re.IGNORECASE,
-)
-EITHER = re.compile(r"^(?P<head>.+?),\s*(?P<a>[^,?]+?)\s+or\s+(?P<b>[^,?]+?)\s*\??$", re.IGNORECASE)
 # Words that point back. "there is", "this year" and "the form that …" point nowhere, so they do not count.
 REFERRING = re.compile(
     r"\b(?:it|its|they|them|their|he|she|his|her|him|(?<!is )(?<!are )(?<!was )(?<!were )there(?! (?:is|are|was|were)\b)|"
@@ -68,10 +64,13 @@ class RulePlanner:
         """Return the plan: follow-up resolved, several asks split, comparisons searched side by side."""
         question = " ".join(question.split())
         standalone = resolve_follow_up(question, turns)
-        texts, rule = split_asks(standalone)
+        texts, rule, are_sides = split_asks(standalone)
         if standalone != question:
             rule = f"follow-up, earlier turn carried over; {rule}"
-        sub_queries = [SubQuery(number, text) for number, text in enumerate(texts, start=1)]
+        sub_queries = [
+            SubQuery(number, text, side_of=1 if are_sides and number > 1 else 0)
+            for number, text in enumerate(texts, start=1)
+        ]
         if len(texts) == 1 and describes_what_it_asks_about(standalone):
             # What the inner part means is found first; the whole is asked again with what was found.
             sub_queries.append(SubQuery(2, f"{standalone} #1", after=(1,)))
@@ -86,8 +85,9 @@ class RulePlanner:
         )
 
 
-def split_asks(question: str) -> tuple[list[str], str]:
-    """Return the searches a question needs, at most MAX_SUB_QUERIES, and the rule that found them."""
+def split_asks(question: str) -> tuple[list[str], str, bool]:
+    """Return the searches a question needs, at most MAX_SUB_QUERIES, the rule that found them, and whether all but the first
+    are sides of the comparison that the first asks for."""
     sentences = [part.strip() for part in SENTENCES.split(question) if content_words(part)]
     asks: list[str] = []
     for sentence in sentences or [question]:
@@ -102,49 +102,9 @@ def split_asks(question: str) -> tuple[list[str], str]:
         else:
             asks.append(sentence)
     if len(asks) > 1:
-        return _with_shared_context(asks[:MAX_SUB_QUERIES]), "several asks in one question"
-    compared = COMPARED.search(question)
-    if compared and all(content_words(compared[side]) for side in "ab"):
-        return [question, *_sides(question, compared["a"], compared["b"])], "comparison, each side searched"
-    either = EITHER.match(question)
-    if either and all(content_words(either[side]) for side in "ab"):
-        head = either["head"]
-        return [
-            question,
-            f"{either['a'].strip()} {_topic(head)}",
-            f"{either['b'].strip()} {_topic(head)}",
-        ], "a choice between two, each searched"
-    return [question], "one question"
-
-
-# What both sides of a comparison are about: "sick pay in Germany" and "the Netherlands".
-SHARED = re.compile(
-    r"^(?P<shared>.*\b[a-z]+\s+(?:in|for|at|of|on|from|by|with|under|during|to)\s+)(?:the\s+)?(?P<own>[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*)$"
-)
-BETWEEN = re.compile(r"^(?:between|of)\s+", re.IGNORECASE)
-BARE = re.compile(r"^(?:the\s+)?[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*$")
-
-
-COMPARING = frozenset(
-    "difference differences different compare compared comparison differ differs between versus vs".split()
-)
-
-
-def _sides(question: str, left: str, right: str) -> tuple[str, str]:
-    """Return what each side of a comparison is searched by.
-
-    A name by itself shares what the other is said of ("sick pay in Germany and the Netherlands"), or what the question is
-    about beside the two ("How does sick pay differ between Germany and the Netherlands?").
-    """
-    left, right = BETWEEN.sub("", left.strip()), right.strip()
-    shared = SHARED.match(left)
-    if shared and BARE.match(right):
-        return left, f"{shared['shared']}{right}"
-    if BARE.match(left) and BARE.match(right):
-        own = {*words_of(left), *words_of(right), *COMPARING}
-        topic = " ".join(word for word in dict.fromkeys(content_words(question)) if word not in own)
-        return f"{left} {topic}".strip(), f"{right} {topic}".strip()
-    return left, right
+        return _with_shared_context(asks[:MAX_SUB_QUERIES]), "several asks in one question", False
+    sides, rule = sides_of(question)
+    return ([question, *sides], rule, True) if sides else ([question], "one question", False)
 
 
 # Nouns that stand for somebody or something by way of another: their bearer has to be found first.
@@ -188,13 +148,9 @@ def _with_shared_context(asks: list[str]) -> list[str]:
     """Give a later ask that only refers ("… and who approves it?") the topic of the first."""
     first = asks[0]
     return [first] + [
-        f"{ask} ({_topic(first)})" if REFERRING.search(ask) and len(content_words(ask)) <= 3 else ask
+        f"{ask} ({topic_of(first)})" if REFERRING.search(ask) and len(content_words(ask)) <= 3 else ask
         for ask in asks[1:]
     ]
-
-
-def _topic(question: str) -> str:
-    return " ".join(dict.fromkeys(content_words(question)))
 
 
 def resolve_follow_up(question: str, turns: Sequence[Turn]) -> str:

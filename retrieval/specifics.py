@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ingestion.words import STOPWORDS, stem, words_of
 
 SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|$)", re.DOTALL)
-NAME = re.compile(r"[^\W\d_][\w’'-]*")
+NAME = re.compile(r"(?!I['’])[^\W\d_](?<!['’].)[\w’'-]*")
 # Question words that a sentence-initial capital or a title-cased question makes look like names.
 ORDINARY = STOPWORDS | set(
     "hi hello dear thanks please many much long often old far explain describe list name give compare summarise summarize define "
@@ -23,8 +23,18 @@ ASKS_FOR_WHAT_IS_NOT = re.compile(
 )
 # How much somebody has in mind decides what applies to them ("a purchase of EUR 20,000"); no text need say that number.
 AMOUNT = re.compile(
-    r"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b)\s*\d[\d.,]*|\b\d{1,3}(?:,\d{3})+\b|\b\d[\d.,]*\s*%|\b\d[\d.,]*\s*(?:percent|euros?|dollars?|pounds?|days?|weeks?|months?|"
-    r"years?|hours?|minutes?|km|kilomet\w+|miles?|people|persons?|employees|guests|nights?|items?|units?|pieces?|kg|GB|MB|TB)\b",
+    r"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b)\s*\d[\d.,]*|\b\d{1,3}(?:,\d{3})+\b|\b\d+(?:\.\d+)?k\b|\b\d[\d.,]*\s*(?:%|(?:thousand|million|billion)\b)|"
+    r"\b\d[\d.,]*\s*(?:(?!and\b|or\b|to\b)[a-z]+\s+)?(?:percent|euros?|eur|dollars?|usd|pounds?|gbp|days?|weeks?|months?|years?|hours?|minutes?|km|kilomet\w+|miles?|people|"
+    r"persons?|employees|guests|students|visitors|nights?|items?|units?|pieces?|kg|GB|MB|TB)\b",
+    re.IGNORECASE,
+)
+# Who asks, and from where, is no part of what is asked: "I'm Sanne and work in Leeds. How do I book a room?" A rule for all
+# names neither.
+INTRODUCED = re.compile(
+    r"(?:^|(?<=[.!?,;:\n]))\W{0,5}(?:(?:hi|hello|hey)\b[\s,!]*)?(?:and\s+)?"
+    r"(?:i(?:['’]m|\s+am)(?!\s+(?!work|liv|com|start|join)\w+ing\b)|my name is|i\s+(?:just\s+|recently\s+)?(?:work|live|sit|started|joined|moved|come from)|"
+    r"i(?:['’]ve|\s+have)\s+(?:just\s+|recently\s+)?(?:started|joined|moved))\b"
+    r"[^.!?\n]{1,160}?(?:[.!\n]|,(?=\s*(?:and\s+)?(?:how|what|when|who|whom|whose|where|which|why|can|could|do|does|am|is|are|may|must|should|will)\b))",
     re.IGNORECASE,
 )
 
@@ -51,17 +61,38 @@ def specifics_of(question: str) -> Specifics:
     first = NAME.search(question)
     shouted = question == question.upper()
     amounts = amounts_in(question)
+    introduced = [match.span() for match in INTRODUCED.finditer(question)]
     names = []
     for match in NAME.finditer(question):
         word, lower = match.group(), match.group().lower()
         is_first = first is not None and match.start() == first.start()
-        if word[:1].isupper() and not (shouted or is_first or lower in ORDINARY or lower in amounts):
+        is_own = any(start <= match.start() < end for start, end in introduced)
+        if word[:1].isupper() and not (
+            shouted or is_first or is_own or lower in ORDINARY or lower in amounts
+        ):
             names.append(re.sub(r"['’]s$", "", word))
     numbers = [
         word for word in words_of(_asking(question)) if any(c.isdigit() for c in word) and word not in amounts
     ]
     negated = bool(DENYING.search(question)) and bool(ASKS_FOR_WHAT_IS_NOT.match(question))
     return Specifics(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(numbers)), negated)
+
+
+def without_own_names(question: str, held: Set[str]) -> str:
+    """Return a question without the names by which its asker is introduced, save those that one of these stems is."""
+    return INTRODUCED.sub(
+        lambda said: NAME.sub(
+            lambda word: (
+                ""
+                if word.group()[:1].isupper()
+                and word.group().lower() not in ORDINARY
+                and stem(word.group().lower()) not in held
+                else word.group()
+            ),
+            said.group(),
+        ),
+        question,
+    )
 
 
 def amounts_in(question: str) -> set[str]:

@@ -17,6 +17,7 @@ from accounts.viewer import Viewer
 from ingestion.index.types import IndexQuery
 from ingestion.words import WORD, stem, words_of
 from retrieval.gate import pass_gate
+from retrieval.options import Options
 from retrieval.search import SearchResults, search_more
 from retrieval.types import Candidate, Gated, Passage, Plan
 
@@ -114,6 +115,20 @@ def readings_in(held: Sequence[str], terms: Iterable[Term], synonyms: Synonyms) 
     return found
 
 
+def said_otherwise(question: str, text: str, synonyms: Synonyms) -> frozenset[str]:
+    """Return the words of a question's terms, in lower case, for which a text holds another term: "UK" in what says "United Kingdom"."""
+    terms = terms_in(question, synonyms)
+    if not terms:
+        return frozenset()
+    held = _stemmed(text)
+    return frozenset(
+        word
+        for term, typed in terms.items()
+        if any(_stemmed(other) in held for other in synonyms[term])
+        for word in words_of(typed)
+    )
+
+
 def stemmed_passages(passages: Iterable[Passage]) -> list[str]:
     """Return the stems of each passage, its title and headings with it, in order and between spaces."""
     return [_stemmed(passage.with_titles) for passage in passages]
@@ -130,6 +145,11 @@ def reworded(text: str, words: Mapping[Term, str]) -> str:
     for place in reversed(list(_places(text, words))):
         text = f"{text[: place.start]}{words[place.term]}{text[place.end :]}"
     return text
+
+
+def synonyms_for(options: Options) -> Synonyms:
+    """Return the configured terms, none where the options leave them out. Raises SynonymsError like `configured_synonyms`."""
+    return configured_synonyms() if options.synonyms else {}
 
 
 def configured_synonyms() -> Synonyms:

@@ -21,13 +21,15 @@ class Turn:
 class SubQuery:
     """One search to be made. `number` counts from 1; `after` names the sub-queries whose findings it may use.
 
-    `typed` is the text before words of it were read as documents have them, where any were.
+    `typed` is the text before words of it were read as documents have them, where any were. `side_of` is the number of the
+    sub-query that asks for a comparison of which this is one side, 0 for what is none.
     """
 
     number: int
     text: str
     after: tuple[int, ...] = ()
     typed: str = ""
+    side_of: int = 0
 
 
 @dataclass(frozen=True)

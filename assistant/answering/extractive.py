@@ -5,19 +5,20 @@ what was asked at all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-from django.utils.text import get_text_list
+from dataclasses import replace
 
 from assistant.answering.expected import kind_of
+from assistant.answering.parts import Found, Part, parts_of
 from assistant.answering.reader import Read, read, readings_of
+from assistant.answering.refusing import refusal_for
 from assistant.answering.scoring import Embed, Scored, odds_of, score_sentences
-from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, sentences_of
+from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, say_the_same, sentences_of
 from assistant.answering.stated import Verdict, judge, unsaid
 from assistant.answering.vectors import vectors_of
-from assistant.types import Claim, Considered, Context, Draft, Quote, Refusal, Support
+from assistant.types import Claim, Considered, Context, Draft, Quote, Support
 from ingestion.words import stems_of
-from retrieval.specifics import amounts_in, is_nowhere
+from retrieval.specifics import amounts_in, is_nowhere, without_own_names
+from retrieval.synonyms import said_otherwise
 from retrieval.types import Plan, Ranked
 
 MOST_CLAIMS = 5
@@ -25,8 +26,6 @@ EACH = 3
 """Sentences for a single question; two for each part of a question in several parts."""
 KEEP = 0.72
 """A further sentence must reach this share of the best one's score."""
-ALIKE = 0.8
-"""From this share of common stems on, two sentences say the same: one claim, a footnote to each."""
 TOO_FAR = 0.25
 """Below this nothing that was found is even about the question. Alone it decides nothing: a telling word must be missing too."""
 SCARCE = 0.35
@@ -47,68 +46,67 @@ UNSURE_UNREAD = 0.6
 """Below the first, and below the second where nothing was read, a quote is shown with the question's words that it lacks."""
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What was found for one part of the question: sentences best first, and the verdict on each of the first few."""
-
-    number: int
-    text: str
-    scored: tuple[Scored, ...]
-    verdicts: tuple[Verdict, ...]
-    missing: tuple[str, ...] | None  # None: it is stated
-
-    @property
-    def stated(self) -> float:
-        return max((verdict.stated for verdict in self.verdicts[:1]), default=0.0)
-
-
-def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: Read = read) -> Draft:
+def extract(
+    plan: Plan,
+    context: Context,
+    *,
+    embed: Embed = vectors_of,
+    reader: Read = read,
+) -> Draft:
     """Return the sentences of the context that answer the plan's question, each as an exact quote, or a refusal.
 
     `embed` gives texts their vectors (by default the product's own embedder), `reader` reads passages, or stands aside.
     Raises ingestion.weights.EmbeddingUnavailable when there is no model to compare with.
     """
     parts = parts_of(plan)
-    asks_how = any(kind_of(text) == "steps" for _, text in parts)
+    asks_how = any(kind_of(part.text) == "steps" for part in parts)
     sentences = sentences_of(context.ranked, joins_steps=asks_how)
-    found = [_find(number, text, sentences, context, embed, reader, len(parts)) for number, text in parts]
+    found = [_find(part, sentences, context, embed, reader, len(parts)) for part in parts]
     claims, places = _claims(found, sentences, context)
-    claims = tuple(replace(claim, lacking=tuple(map(plan.as_typed, claim.lacking))) for claim in claims)
+    claims = tuple(replace(claim, lacking=_as_typed(plan, claim.lacking)) for claim in claims)
     considered = _considered(found, places, context)
     # The whole question comes first; where it was split, each part must be stated for all of it to be.
-    stated = min((part.stated for part in found), default=0.0)
-    unanswered = [part for part in found if part.missing is not None]
-    refusal = _refusal(unanswered, plan, context) if unanswered else None
+    stated = min((entry.stated for entry in found), default=0.0)
+    unanswered = [
+        entry for entry in found if entry.missing is not None and not _is_answered_by_sides(entry, found)
+    ]
+    refusal = refusal_for(unanswered, plan, sentences, context) if unanswered else None
     if not claims:
         return Draft(
-            "refused", (), refusal or _refusal(found, plan, context), "extractive", stated, considered
+            "refused",
+            (),
+            refusal or refusal_for(found, plan, sentences, context),
+            "extractive",
+            stated,
+            considered,
         )
     return Draft("answered", claims, refusal, "extractive", stated, considered)
 
 
-def parts_of(plan: Plan) -> list[tuple[int, str]]:
-    """Return the parts of a question that each need a sentence, with the numbers of their sub-queries."""
-    if len(plan.sub_queries) < 2 or any(sub_query.after for sub_query in plan.sub_queries):
-        # Searches that wait for each other are steps towards one answer, not parts of it.
-        return [(1, plan.standalone)]
-    # Of a comparison the first part is the whole, the others are its sides; each must have its say.
-    return [(s.number, s.text) for s in plan.sub_queries]
+def _as_typed(plan: Plan, words: Sequence[str]) -> tuple[str, ...]:
+    """Return words of the question as they were typed, each once: "UK" is no other word than "uk"."""
+    typed: dict[str, str] = {}
+    for word in map(plan.as_typed, words):
+        typed.setdefault(word.lower(), word)
+    return tuple(typed.values())
+
+
+def _is_answered_by_sides(whole: Found, found: Sequence[Found]) -> bool:
+    """Tell whether this is a comparison a side of which is answered: what is not is then said of the other side."""
+    return any(entry.part.text in whole.part.sides and entry.missing is None for entry in found)
 
 
 def _find(
-    number: int,
-    text: str,
-    sentences: Sequence[Sentence],
-    context: Context,
-    embed: Embed,
-    reader: Read,
-    parts: int,
-) -> _Found:
+    part: Part, sentences: Sequence[Sentence], context: Context, embed: Embed, reader: Read, parts: int
+) -> Found:
     ranked = context.ranked
+    text = without_own_names(part.text, context.rarity.keys())
     # A part is answered from what was found for it; where that is nothing, from everything.
     # Answered as one, a question takes what any search found.
     own = {
-        n for n, r in enumerate(ranked) if parts == 1 or not r.sub_queries or number in r.sub_queries or r.via
+        n
+        for n, r in enumerate(ranked)
+        if parts == 1 or not r.sub_queries or part.number in r.sub_queries or r.via
     }
     weighed = [s for s in sentences if s.passage_number in own] or sentences
     scored = score_sentences(
@@ -121,8 +119,11 @@ def _find(
         embed,
         readings_of(text, weighed, ranked, reader, -(-PAGES // parts)),
     )
-    verdicts = tuple(judge(text, entry, _neighbourhood(entry.sentence, ranked)) for entry in scored[:EACH])
-    return _Found(number, text, tuple(scored), verdicts, _missing(text, scored, verdicts, context))
+    verdicts = tuple(
+        judge(text, entry, _neighbourhood(entry.sentence, ranked), context.synonyms)
+        for entry in scored[:EACH]
+    )
+    return Found(part, tuple(scored), verdicts, _missing(text, scored, verdicts, context))
 
 
 def surroundings(entry: Ranked) -> str:
@@ -172,12 +173,17 @@ def _missing(
 
 def _unsaid_near(text: str, scored: Scored, context: Context) -> tuple[str, ...]:
     """Return the question's telling words that the passage of a sentence does not hold."""
-    entry = context.ranked[scored.sentence.passage_number]
-    return unsaid(text, stems_of(entry.passage.with_titles), context.rarity, context.unseen)
+    passage = context.ranked[scored.sentence.passage_number].passage
+    lacking = unsaid(text, stems_of(passage.with_titles), context.rarity, context.unseen)
+    if not lacking:
+        return ()
+    # How much somebody has in mind need not be said, and what goes by another name is.
+    said = amounts_in(text) | said_otherwise(text, passage.with_titles, context.synonyms)
+    return tuple(word for word in lacking if word not in said)
 
 
 def _claims(
-    found: Sequence[_Found], sentences: Sequence[Sentence], context: Context
+    found: Sequence[Found], sentences: Sequence[Sentence], context: Context
 ) -> tuple[tuple[Claim, ...], set[tuple[int, int]]]:
     """Return the claims, and the (passage, sentence) numbers that went into them."""
     claims: list[Claim] = []
@@ -198,7 +204,7 @@ def _claims(
 
 
 def _next(
-    part: _Found,
+    part: Found,
     turn: int,
     taken: set[tuple[int, int]],
     stems_of_claims: list[set[str]],
@@ -218,7 +224,7 @@ def _next(
         if _goes_on(sentence, claims, taken, context):
             continue
         stems = set(sentence.stems)
-        twin = next((n for n, known in enumerate(stems_of_claims) if _alike(stems, known) >= ALIKE), None)
+        twin = next((n for n, known in enumerate(stems_of_claims) if say_the_same(stems, known)), None)
         passage = [other for other in sentences if other.passage_number == sentence.passage_number]
         start, end = extent(sentence, passage, taken)
         taken |= {place} | {other.place for other in passage if start <= other.start and other.end <= end}
@@ -246,25 +252,35 @@ def _goes_on(sentence: Sentence, claims: list[Claim], taken: set[tuple[int, int]
     return False
 
 
-def _claim(part: _Found, scored: Scored, quote: Quote, context: Context) -> Claim:
-    """Return a quote as a claim: `partial`, and what it lacks, where its surroundings do not hold what the question turns on."""
-    judged = zip(part.scored, part.verdicts, strict=False)  # the first few
-    verdict = next((known for entry, known in judged if entry is scored), None) or judge(
-        part.text, scored, _neighbourhood(scored.sentence, context.ranked)
+def _claim(found: Found, scored: Scored, quote: Quote, context: Context) -> Claim:
+    """Return a quote as a claim: `partial`, and what it lacks, where its surroundings do not hold what the question turns on.
+
+    What answers a comparison need speak of one of its sides only.
+    """
+    part = found.part
+    known = dict(zip(map(id, found.scored), found.verdicts, strict=False))  # the first few
+    judged = [
+        _lacking(text, scored, context, None if part.sides else known.get(id(scored)))
+        for text in part.sides or (part.text,)
+    ]
+    lacking, is_denied = min(judged, key=lambda entry: (len(entry[0]), entry[1]))
+    support: Support = "partial" if lacking or is_denied else "supported"
+    return Claim(None, (quote,), support, (part.number,), lacking)
+
+
+def _lacking(
+    text: str, scored: Scored, context: Context, verdict: Verdict | None
+) -> tuple[tuple[str, ...], bool]:
+    """Return what a sentence lacks of what is asked, where it is in doubt that it answers, and whether it fails to say "not"."""
+    text = without_own_names(text, context.rarity.keys())
+    verdict = verdict or judge(
+        text, scored, _neighbourhood(scored.sentence, context.ranked), context.synonyms
     )
     lacking = {word.lower(): word for word in verdict.missing}
     if verdict.stated < (UNSURE_UNREAD if odds_of(scored) is None else UNSURE):
-        amounts = amounts_in(part.text)
-        for word in _unsaid_near(part.text, scored, context):
-            if word not in amounts:
-                lacking.setdefault(word.lower(), word)
-    support: Support = "partial" if lacking or verdict.is_denied else "supported"
-    return Claim(None, (quote,), support, (part.number,), tuple(lacking.values()))
-
-
-def _alike(left: set[str], right: set[str]) -> float:
-    both = len(left | right)
-    return len(left & right) / both if both else 0.0
+        for word in _unsaid_near(text, scored, context):
+            lacking.setdefault(word.lower(), word)
+    return tuple(lacking.values()), verdict.is_denied
 
 
 def _quote(entry: Ranked, start: int, end: int) -> Quote:
@@ -282,7 +298,7 @@ def _quote(entry: Ranked, start: int, end: int) -> Quote:
 
 
 def _considered(
-    found: Sequence[_Found], taken: set[tuple[int, int]], context: Context
+    found: Sequence[Found], taken: set[tuple[int, int]], context: Context
 ) -> tuple[Considered, ...]:
     """Return every sentence that was weighed, with why it was not chosen."""
     entries = []
@@ -301,34 +317,3 @@ def _considered(
                 Considered(chunk, sentence.start, sentence.end, scored.score, scored.features, lost)
             )
     return tuple(entries)
-
-
-def _refusal(parts: Sequence[_Found], plan: Plan, context: Context) -> Refusal:
-    """Return the refusal in words. It speaks of what the viewer may read, and says the same when that is all there is.
-
-    It is kept, so it says what was typed, also where that was read as a document's word.
-    """
-    named: dict[str, str] = {}
-    for word in (plan.as_typed(word) for part in parts for word in part.missing or ()):
-        named.setdefault(word.lower(), word)  # "UK" is no other word than "uk"
-    missing = tuple(named.values())
-    sources = tuple(dict.fromkeys(entry.passage.source_name for entry in context.ranked))
-    if not context.items:
-        reason = "Nothing in the documents you may read speaks of this."
-    elif missing == ("not",):
-        reason = "The passages found say what is the case; none says what is not, and that was the question."
-    elif missing:
-        words = get_text_list([f"“{word}”" for word in missing[:4]], "or")
-        reason = f"The passages found that come nearest do not speak of {words}, so they do not state what you asked."
-    else:
-        reason = "The passages found do not state what you asked."
-    return Refusal(
-        looked_for=tuple(plan.as_typed(part.text) for part in parts),
-        sources=sources,
-        reason=reason,
-        missing=() if missing == ("not",) else missing,
-        advice=(
-            "Ask with the words that a document about it would use, or ask for one thing at a time.",
-            "If you expected an answer, ask whoever owns the topic whether it is written down.",
-        ),
-    )

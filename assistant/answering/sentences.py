@@ -29,6 +29,8 @@ POINTS_ELSEWHERE = re.compile(
     r"\b(?:is|are)\s+(?:\w+\s+){0,2}(?:dealt with|described|explained|set out|laid down)(?:\s+\w+ly)?\s+in\s+(?:the\s+)?[\W_]*[A-Z]"
 )
 FURNITURE = re.compile(r"^(?:page|seite)\s+\d+\b.{0,80}$|^.{0,160}\bpage \d+ of \d+$", re.IGNORECASE)
+ALIKE = 0.8
+"""From this share of common stems on, two sentences say the same."""
 MOST_CHARACTERS = 700
 """Longest quote that is made by taking neighbours along."""
 
@@ -208,3 +210,9 @@ def _table(row: Sentence, passage: Sequence[Sentence], taken: Set[tuple[int, int
         if end - start <= MOST_CHARACTERS:
             return start, end
     return row.start, row.end
+
+
+def say_the_same(left: Set[str], right: Set[str]) -> bool:
+    """Tell whether two sentences, given by their stems, say the same."""
+    both = len(left | right)
+    return bool(both) and len(left & right) / both >= ALIKE

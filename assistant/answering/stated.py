@@ -13,6 +13,7 @@ from assistant.answering.expected import kind_of
 from assistant.answering.scoring import Scored, odds_of
 from ingestion.words import content_words, stem
 from retrieval.specifics import DENYING, missing_from, specifics_of
+from retrieval.synonyms import Synonyms, said_otherwise
 
 # What also says no in a text: it answers a question that asks for what is not.
 NEGATIVE = re.compile(
@@ -35,7 +36,10 @@ ASKING = frozenset(
     reason reasons role impact affect affects effect effects influence implication implications consequence consequences limitation
     limitations need needs require requires handle handles deal apply applies important specific various several main certain exactly
     usually generally typically possible available whether else refer refers called known something anything everything somebody someone
-    anybody anyone everybody everyone""".split()
+    anybody anyone everybody everyone want wants wanted like think thinks guess know knows knew hear heard see sees seen look looks going
+    goes went gone gave giving given take takes taken come comes came really actually probably maybe perhaps still already yet ever even
+    quite rather exactly basically currently nowadays now today ok okay allowed able supposed wondering question sure enough alone thing
+    stuff guy lot bit pls plz asap btw fyi hi hello hey ago back one ones""".split()
 )
 """Words that a question is asked with, and not about: a text that answers it may do without."""
 
@@ -55,10 +59,13 @@ class Verdict:
     by_features: float
 
 
-def judge(question: str, scored: Scored, neighbourhood: str) -> Verdict:
+def judge(question: str, scored: Scored, neighbourhood: str, synonyms: Synonyms) -> Verdict:
     """Return whether a sentence states what was asked, given the text around it (passage, title, headings)."""
     specifics = specifics_of(question)
     missing_names, missing_numbers = missing_from(specifics, neighbourhood)
+    if missing_names:
+        otherwise = said_otherwise(question, neighbourhood, synonyms)
+        missing_names = tuple(name for name in missing_names if name.lower() not in otherwise)
     denied = specifics.is_negated and not NEGATIVE.search(scored.sentence.text)
     of_kind = scored.features.get("kind", 0.5) > 0 or kind_of(question) not in {"time", "amount"}
     by_features = _stated(scored, len(missing_names), len(missing_numbers), denied)

@@ -76,6 +76,7 @@ def answer_record(question: Question) -> AnswerRecord:
         weighed=read.weighed(),
         quotes=read.quotes(),
         cited=read.cited(),
+        pointed_to=read.pointed_to(),
         openings=_openings(question, read.cited_documents()),
         anchor=anchor,
         last_digest=steps[-1].digest if steps else anchor,
@@ -258,6 +259,11 @@ class _Reader:
 
     def cited(self) -> tuple[QuoteCheck, ...]:
         return tuple(self._quote(entry) for entry in entries_of(self.record("record"), "citations"))
+
+    def pointed_to(self) -> tuple[Reference, ...]:
+        """Return the passages that a refusal sent the asker to."""
+        refusal = mapping(self.record("record").get("refusal"))
+        return tuple(self.of(whole_of(entry, "chunk")) for entry in entries_of(refusal, "nearest"))
 
     def cited_documents(self) -> dict[str, str]:
         """Return the public ids of the cited documents with their titles."""

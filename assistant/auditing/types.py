@@ -175,6 +175,7 @@ class AnswerRecord:
     weighed: tuple[tuple[str, int], ...] = ()
     quotes: tuple[QuoteCheck, ...] = ()
     cited: tuple[QuoteCheck, ...] = ()
+    pointed_to: tuple[Reference, ...] = ()
     openings: tuple[Opening, ...] = ()
     anchor: str = ""
     last_digest: str = ""

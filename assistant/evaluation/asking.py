@@ -104,7 +104,7 @@ def _ask(
         stages=_milliseconds(steps),
     )
     *_, plan = filter(None, (step.plan_after for step in steps))
-    return _extracted(asked, plan, ranked, viewer) if asking.extracts else asked
+    return _extracted(asked, plan, ranked, viewer, asking.options) if asking.extracts else asked
 
 
 def _steps(query: SuiteQuery, viewer: Viewer, options: Options) -> Iterator[Step]:
@@ -154,13 +154,14 @@ def documents_in(value: object) -> Iterator[int]:
                 yield from documents_in(part)
 
 
-def _extracted(asked: Asked, plan: Plan, ranked: Sequence[Ranked], viewer: Viewer) -> Asked:
+def _extracted(asked: Asked, plan: Plan, ranked: Sequence[Ranked], viewer: Viewer, options: Options) -> Asked:
     from assistant.answering.extractive import extract
     from assistant.context import build_context
+    from retrieval.synonyms import synonyms_for
 
     if plan.clarification:
         return replace(asked, clarified=True)
-    draft = extract(plan, build_context(ranked, viewer))
+    draft = extract(plan, build_context(ranked, viewer, synonyms_for(options)))
     return replace(
         asked,
         quotes=tuple(quote.text for claim in draft.claims for quote in claim.quotes),

@@ -12,9 +12,10 @@ from accounts.audit import by_request
 from accounts.permissions import signed_in
 from accounts.requests import SignedInRequest
 from assistant import actions
-from assistant.history import ShownTurn, shown_answer, shown_turns
+from assistant.history import shown_answer, shown_turns
 from assistant.models import Answer, Conversation, Question
 from assistant.narrowing import NO_PICKS, Picks, filters_from, picked, picker_for
+from assistant.shown import ShownTurn
 from assistant.suggestions import suggested_questions
 from assistant.types import NotAskable
 from assistant.views.conversations import listing

@@ -28,9 +28,10 @@ from assistant.auditing.forms import QuestionFilterForm
 from assistant.auditing.questions import PAGE, QuestionFilter, csv_lines, jsonl_lines, lines_of
 from assistant.auditing.record import answer_record
 from assistant.cautions import Caution, cautions_about
-from assistant.history import ShownAnswer, shown_answer
+from assistant.history import shown_answer
 from assistant.models import Answer, Feedback, Question
 from assistant.screening import label_of
+from assistant.shown import ShownAnswer
 from assistant.trace import verify_record
 
 _EXPORTS = {"csv": ("text/csv; charset=utf-8", csv_lines), "jsonl": ("application/x-ndjson", jsonl_lines)}

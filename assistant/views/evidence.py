@@ -16,8 +16,9 @@ from accounts.permissions import signed_in
 from accounts.requests import SignedInRequest
 from assistant import actions
 from assistant.auditing.stored import quoted
-from assistant.history import ShownCitation, shown_answer
+from assistant.history import shown_answer
 from assistant.models import Answer, Question, TraceStep
+from assistant.shown import ShownCitation
 from assistant.views.ask import desk_turn, place_of
 from assistant.views.turns import FEEDBACK_REASONS, DeskTurn, duration, own_question
 from ingestion.models import Document, DocumentVersion

@@ -14,9 +14,9 @@ from accounts.models import User
 from accounts.viewer import Viewer
 from assistant.cautions import Caution, all_in_doubt, cautions_about
 from assistant.events import shown_step
-from assistant.history import ShownAnswer, ShownCitation, ShownClaim, ShownTurn
 from assistant.models import Conversation, Feedback, Question, TraceStep
 from assistant.narrowing import NO_FILTERS, Picker, filters_from, in_words, names_for
+from assistant.shown import ShownAnswer, ShownCitation, ShownClaim, ShownPlace, ShownTurn
 from ingestion.rendering import Block, render
 from retrieval.types import Filters
 
@@ -72,11 +72,19 @@ class DeskClaim:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Return the words as a table, a list or lines where the document has them so; nothing for running text."""
-        if "\n" not in self.text and not self.text.startswith("|"):
-            return ()
-        head = self.notes[0].table_head if self.notes else ""
-        blocks = render("\n".join(filter(None, (head, self.text))))
-        return () if all(block.kind == "paragraph" for block in blocks) else blocks
+        return blocks_of(self.text, self.notes[0].table_head if self.notes else "")
+
+
+@dataclass(frozen=True)
+class DeskPlace:
+    """Words that come near what was asked, ready to be drawn."""
+
+    at: ShownPlace
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Return the words as a table, a list or lines where the document has them so; nothing for running text."""
+        return blocks_of(self.at.quote, self.at.table_head)
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,12 @@ class DeskTurn:
         return found
 
     @property
+    def nearest(self) -> tuple[DeskPlace, ...]:
+        """Return what came near what was asked, where that, or a part of it, was refused."""
+        refusal = self.answer.refusal if self.answer else None
+        return tuple(map(DeskPlace, refusal.nearest)) if refusal else ()
+
+    @property
     def notes(self) -> tuple[ShownCitation, ...]:
         """Return the footnotes with their quotes on one line."""
         citations = self.answer.citations if self.answer else ()
@@ -137,6 +151,14 @@ class DeskTurn:
     @property
     def method(self) -> str:
         return METHODS.get(self.answer.method, self.answer.method) if self.answer else ""
+
+
+def blocks_of(words: str, table_head: str) -> tuple[Block, ...]:
+    """Return quoted words as blocks, below their table's head where they lack it; nothing for running text."""
+    if "\n" not in words and not words.startswith("|"):
+        return ()
+    blocks = render("\n".join(filter(None, (table_head, words))))
+    return () if all(block.kind == "paragraph" for block in blocks) else blocks
 
 
 def _claim(claim: ShownClaim, notes: dict[int, ShownCitation]) -> DeskClaim:

@@ -9,9 +9,10 @@ from django.urls import reverse
 from accounts.models import Membership
 from assistant.answering.reader import MOST, Page, Reading
 from assistant.cautions import cautions_about
-from assistant.history import ShownClaim, shown_answer
+from assistant.history import shown_answer
 from assistant.management.commands.ask import as_text
 from assistant.models import Answer
+from assistant.shown import ShownClaim
 from tests.assistant.answers import make_answer
 from tests.assistant.asking import index_of_its_own
 from tests.assistant.drafts import alike, drafted, drafted_again

@@ -12,9 +12,10 @@ from accounts.viewer import Viewer, viewer_of
 from assistant import runner, trace
 from assistant.actions import ask
 from assistant.cautions import cautions_about
-from assistant.history import ShownAnswer, ShownCitation, shown_answer
+from assistant.history import shown_answer
 from assistant.models import Answer, Question, TraceStep
 from assistant.narrowing import Picks, picked
+from assistant.shown import ShownAnswer, ShownCitation, ShownPlace
 from assistant.types import NotAskable
 from ingestion.embedding import embedder
 from ingestion.index import get_index
@@ -115,7 +116,7 @@ def as_text(shown: ShownAnswer, question: Question) -> str:
     lines += [caution.words for caution in cautions_about(shown.claims)]
     if shown.claims:
         lines += ["", "Sources"]
-        lines += [f"  [{c.number}] {_place(c)}" for c in shown.citations]
+        lines += [f"  [{c.number}] {_cited(c)}" for c in shown.citations]
     if shown.refusal:
         lines += [""] if lines else []
         lines.append(
@@ -124,6 +125,10 @@ def as_text(shown: ShownAnswer, question: Question) -> str:
         lines.append(shown.refusal.reason)
         if shown.refusal.sources:
             lines.append("Looked in: " + ", ".join(shown.refusal.sources))
+        if shown.refusal.nearest:
+            lines += ["", "What comes nearest"]
+        for place in shown.refusal.nearest:
+            lines += filter(None, (place.table_head, place.quote, f"    – {_place(place)}"))
         lines += [f"  - {sentence}" for sentence in shown.refusal.advice]
     lines += [
         "",
@@ -132,16 +137,18 @@ def as_text(shown: ShownAnswer, question: Question) -> str:
     return "\n".join(lines)
 
 
-def _place(citation: ShownCitation) -> str:
-    if not citation.is_available:
-        return "No longer available to you."
-    parts = [f"{citation.source} › {citation.title}"]
-    if citation.headings:
-        parts.append(" › ".join(citation.headings[-2:]))
-    if citation.page:
-        parts.append(f"page {citation.page}")
-    if citation.dated:
-        parts.append(citation.dated.isoformat())
+def _cited(citation: ShownCitation) -> str:
+    return _place(citation) if citation.is_available else "No longer available to you."
+
+
+def _place(of: ShownCitation | ShownPlace) -> str:
+    parts = [f"{of.source} › {of.title}"]
+    if of.headings:
+        parts.append(" › ".join(of.headings[-2:]))
+    if of.page:
+        parts.append(f"page {of.page}")
+    if of.dated:
+        parts.append(of.dated.isoformat())
     return ", ".join(parts)
 
 
@@ -189,6 +196,20 @@ def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
             "reason": refusal.reason,
             "missing": list(refusal.missing),
             "advice": list(refusal.advice),
+            "nearest": [
+                {
+                    "quote": place.quote,
+                    "table_head": place.table_head,
+                    "title": place.title,
+                    "source": place.source,
+                    "document": place.document,
+                    "headings": list(place.headings),
+                    "page": place.page,
+                    "start": place.start,
+                    "end": place.end,
+                }
+                for place in refusal.nearest
+            ],
         },
         "milliseconds": shown.milliseconds,
         "steps": [
