@@ -32,16 +32,16 @@ SCARCE = 0.35
 """Below this share of the question's telling words a doubtful sentence is taken to speak of something else."""
 DOUBTFUL = 0.45
 """Below this it is in doubt that the best sentence states what was asked: scarce words then speak of something else."""
-UNSTATED = 0.05
-STATED = 0.3
-"""Where passages were read: below the first nothing states what was asked, if the features doubt it too; from the second on it is
-stated, whatever they say."""
+UNSTATED = 0.24
+STATED = 0.4
+"""Where passages were read: below the first nothing states what was asked, if a telling word is missing too; from the second on it
+is stated, whatever names and numbers say."""
 PAGES = 3
 """Passages that the reader is given, the best by rank; of a question in parts each part has its share of them. With five the
 answer is among the first three sentences in .936, with three in .933, on articles the reader had not seen."""
 UNLIKELY = 0.34
 """Below this a name that is missing is missing, not written another way ("Catholic" for "Church of Rome")."""
-UNSURE = 0.25
+UNSURE = 0.4
 UNSURE_UNREAD = 0.6
 """Below the first, and below the second where nothing was read, a quote is shown with the question's words that it lacks."""
 
@@ -152,10 +152,11 @@ def _missing(
     first = verdicts[0]
     if all(verdict.is_denied for verdict in verdicts):
         return ("not",)
-    if odds_of(scored[0]) is not None:
+    is_read = odds_of(scored[0]) is not None
+    if is_read:
         if first.stated >= STATED:
             return None
-        if first.stated < UNSTATED and first.by_features < DOUBTFUL:
+        if first.stated < UNSTATED:
             lacks = first.missing or _unsaid_near(text, scored[0], context)
             # Of what somebody is to do the reader, which learned from questions about facts, says little.
             return lacks or (("not",) if first.is_denied else None)
@@ -165,6 +166,8 @@ def _missing(
     nowhere = tuple(word for word in first.missing if is_nowhere(word, context.rarity.keys()))
     if nowhere:
         return nowhere
+    if is_read:
+        return None
     is_elsewhere = first.by_features < DOUBTFUL and scored[0].features.get("around", 0.0) < SCARCE
     if first.by_features < TOO_FAR or is_elsewhere:
         return _unsaid_near(text, scored[0], context) or None

@@ -55,7 +55,7 @@ class Sentence:
     header: "Sentence | None" = None
     columns: str = ""
     is_steps: bool = False
-    caption: str = ""  # of a table's row: the title and the heading it stands under
+    caption: str = ""  # the title and the heading it stands under, where they say more than the title of all of it
 
     @property
     def place(self) -> tuple[int, int]:
@@ -80,7 +80,7 @@ class Sentence:
 
     @property
     def compared_as(self) -> str:
-        """The sentence as its meaning is compared with a question: a table's row says of itself nothing of its subject."""
+        """The sentence as it is compared with a question: what it stands under says what it is about."""
         return f"{self.caption}: {self.read_as}" if self.caption else self.read_as
 
     @property
@@ -120,12 +120,18 @@ def sentences_of(ranked: Sequence[Ranked], *, joins_steps: bool = False) -> list
                 header=header,
                 columns=columns,
                 is_steps=is_steps,
-                caption=", ".join(dict.fromkeys((passage.title, *passage.headings[-1:])))
-                if is_row(text)
-                else "",
+                caption=_caption(text, passage),
             )
             found.append(previous)
     return found
+
+
+def _caption(text: str, passage: Passage) -> str:
+    """Return what a sentence stands under: title and heading; a title alone, which all have, for a table's row, which says nothing of its subject."""
+    headings = passage.headings[-1:]
+    if is_row(text) or headings not in ((), (passage.title,)):
+        return ", ".join(dict.fromkeys((passage.title, *headings)))
+    return ""
 
 
 def _header(text: str, previous: Sentence | None, passage: Passage) -> Sentence | None:

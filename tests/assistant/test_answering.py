@@ -203,7 +203,7 @@ def test_a_word_that_only_asks_is_not_what_is_missing() -> None:
     assert unsaid("What is the meaning of whales?", known, {}, 1.0) == ("meaning", "whales")
 
 
-def test_a_row_of_a_table_is_compared_together_with_what_it_stands_under(world: World) -> None:
+def test_a_sentence_is_compared_together_with_the_heading_it_stands_under(world: World) -> None:
     text = "Rules follow.\n| Country | Full-time |\n| --- | --- |\n| Germany | 30 |"
     document = make_document(world.sources["open"], "leave", text, Rule.of({EVERYONE}), "Annual leave")
     chunk = Chunk.objects.get(version__document=document)
@@ -212,8 +212,14 @@ def test_a_row_of_a_table_is_compared_together_with_what_it_stands_under(world: 
     found = {
         sentence.text: sentence.compared_as for sentence in sentences_of([Ranked(passage, 1.0, (1,), None)])
     }
-    assert found["Rules follow."] == "Rules follow."
+    assert found["Rules follow."] == "Annual leave, Entitlement: Rules follow."
     assert found["| Germany | 30 |"] == "Annual leave, Entitlement: Country: Germany, Full-time: 30"
+    passage = replace(passage, headings=())
+    found = {
+        sentence.text: sentence.compared_as for sentence in sentences_of([Ranked(passage, 1.0, (1,), None)])
+    }
+    assert found["Rules follow."] == "Rules follow."
+    assert found["| Germany | 30 |"] == "Annual leave: Country: Germany, Full-time: 30"
 
 
 def test_what_is_not_asked_of_a_text_that_only_says_what_is(world: World) -> None:

@@ -39,20 +39,27 @@ def test_the_sentence_that_was_read_as_the_answer_comes_before_one_with_as_many_
     assert quotes(drafted_again(world, question, reader=saying({texts[1]: 6.0})))[0] == [texts[1]]
 
 
-def test_where_nothing_is_read_it_is_a_refusal_if_the_words_are_in_doubt_as_well(world: World) -> None:
+def test_where_little_is_read_it_is_a_refusal_if_a_word_is_missing_and_the_meaning_is_far(
+    world: World,
+) -> None:
     question = "Which sauce does the cook pour over noodles?"
     others = [f"Gate {n} is closed." for n in range(12)]
     drafted(world, question, "The cook pours it over the noodles.", *others)
     for cosine, reader, outcome in [
         (0.2, lambda question, pages: None, "answered"),
-        (0.2, saying({"The cook": -6.0}), "answered"),
-        (0.2, saying({}), "refused"),
-        (0.5, saying({}), "answered"),
+        (0.2, saying({"The cook": 0.0}), "answered"),
+        (0.2, saying({"The cook": -4.0}), "refused"),
+        (0.6, saying({"The cook": -4.0}), "answered"),
+        (0.6, saying({}), "refused"),
     ]:
         draft = drafted_again(world, question, reader=reader, embed=alike(cosine))
         assert draft.outcome == outcome
         if draft.refusal is not None:
             assert draft.refusal.missing == ("sauce",)
+    assert (
+        drafted_again(world, "Does the cook pour it over the noodles?", reader=saying({})).outcome
+        == "answered"
+    )
 
 
 def test_what_was_read_is_stated_also_where_a_name_is_written_another_way(world: World) -> None:
