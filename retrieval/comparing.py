@@ -6,32 +6,36 @@ from ingestion.words import content_words, words_of
 
 MOST_SIDES = 3
 """More than the whole question and three searches beside it is not made."""
+MOST_WORDS = 5
+"""Of what is listed between commas."""
 
-NAME = r"(?-i:(?:the\s+)?[A-Z\d][^\s,?]*(?:\s+[A-Z\d][^\s,?]*)*)"
+# Every piece is bounded: a text of thousands of capitals must not cost seconds.
+NAME = r"(?-i:(?:the\s+)?[A-Z\d][^\s,?]{0,40}(?:\s+[A-Z\d][^\s,?]{0,40}){0,4})"
+WORD = r"[^\s,?]{1,40}"
 PREPOSED = r"(?:(?:in|for|at|of|on|from|by|with|under|during|to)\s+)"
-COMPARED = re.compile(
-    r"(?:difference|differences|compare|comparison|differ)\b.*?\b(?:between|of)?\s*"
-    r"(?P<sides>[^,?]+?(?:,\s*[^,?]+?)*?),?\s+(?:and|with|versus|vs\.?|to|from)\s+(?P<last>[^,?]+)",
-    re.IGNORECASE,
-)
+COMPARED = re.compile(r"\b(?:differences?|compare|comparison|differ)\b(?P<rest>[^?]{1,400})", re.IGNORECASE)
+JOINED = re.compile(r"\s+(?:and|with|versus|vs\.?|to|from)\s+", re.IGNORECASE)
 # "How do the limits in London, Leipzig and Rotterdam compare?": the word that compares comes last.
 ENDING = re.compile(
-    r"^\W*(?:how|in what way|where)\s+(?:do|does|did)\s+(?P<sides>.+?),?\s+and\s+(?P<last>[^,?]+?)\s+(?:compare|differ)\b(?P<rest>[^?]*)",
+    r"^\W*(?:how|in what way|where)\s+(?:do|does|did)\s+(?P<sides>[^?]{1,200}?)\s+(?:compare|differ)\b",
     re.IGNORECASE,
 )
 # What is held against each other stands left and right: a word each where it is "versus", names where it may be said of anything.
 OPPOSED = (
     re.compile(
-        rf"(?P<a>{NAME}|[^\s,?]+)\s+(?:versus|vs\.?)\s+(?P<b>{NAME}|(?:the\s+)?[^\s,?]+)(?:\s+(?:versus|vs\.?)\s+(?P<c>{NAME}|[^\s,?]+))?",
+        rf"(?:^|(?<=[\s,:]))(?P<a>{NAME}|{WORD})\s+(?:versus|vs\.?)\s+(?P<b>{NAME}|(?:the\s+)?{WORD})"
+        rf"(?:\s+(?:versus|vs\.?)\s+(?P<c>{NAME}|{WORD}))?",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"(?P<a>{NAME}),?\s+(?:compared\s+(?:with|to)|as\s+opposed\s+to)\s+{PREPOSED}?(?P<b>{NAME})",
+        rf"\b(?P<a>{NAME}),?\s+(?:compared\s+(?:with|to)|as\s+opposed\s+to)\s+{PREPOSED}?(?P<b>{NAME})",
         re.IGNORECASE,
     ),
     re.compile(rf"\b{PREPOSED}(?P<a>{NAME})\s+than\s+{PREPOSED}(?P<b>{NAME})", re.IGNORECASE),
 )
-EITHER = re.compile(r"^(?P<head>.+?),\s*(?P<a>[^,?]+?)\s+or\s+(?P<b>[^,?]+?)\s*\??$", re.IGNORECASE)
+EITHER = re.compile(
+    r"^(?P<head>.{1,400}?),\s*(?P<a>[^,?]{1,200}?)\s+or\s+(?P<b>[^,?]{1,200}?)\s*\??$", re.IGNORECASE
+)
 COMPARING = frozenset(
     "difference differences different compare compares compared comparison differ differs between versus vs than higher lower longer "
     "shorter more less better worse opposed".split()
@@ -47,11 +51,12 @@ BARE = re.compile(r"^(?:the\s+)?[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*$")
 
 def sides_of(question: str) -> tuple[list[str], str]:
     """Return what the sides of a comparison are searched by, and the rule that found them; none when nothing is compared."""
-    compared = COMPARED.search(question) or ENDING.match(question)
-    if compared:
-        sides = [*re.split(r",\s*", compared["sides"]), compared["last"]]
-        if all(content_words(side) for side in sides):
-            return _searches(question, sides), "comparison, each side searched"
+    compared, ending = COMPARED.search(question), ENDING.match(question)
+    sides = _listed(compared["rest"]) if compared else []
+    if not sides and ending:
+        sides = _listed(ending["sides"])
+    if sides:
+        return _searches(question, sides), "comparison, each side searched"
     either = EITHER.match(question)
     if either and all(content_words(either[side]) for side in "ab"):
         topic = topic_of(either["head"])
@@ -63,6 +68,19 @@ def sides_of(question: str) -> tuple[list[str], str]:
             if all(content_words(side) for side in sides):
                 return _about(question, sides), "comparison, each side searched"
     return [], ""
+
+
+def _listed(text: str) -> list[str]:
+    """Return what is listed up to the first word that joins it to the last: "a, b and c"; nothing where that is no list."""
+    joined = JOINED.search(text)
+    if joined is None:
+        return []
+    first, *others = filter(None, (part.strip() for part in text[: joined.start()].split(","))) or [""]
+    if any(len(part.split()) > MOST_WORDS for part in others):
+        # What stands between commas is a clause: the side begins behind it.
+        first, others = others[-1], []
+    sides = [first, *others, text[joined.end() :].split(",")[0]]
+    return sides if all(content_words(side) for side in sides) else []
 
 
 def _searches(question: str, sides: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from accounts.models import User
 from accounts.viewer import viewer_of
 from assistant import trace
 from assistant.models import Conversation, Question
-from assistant.types import Claim, Quote, Refusal, Support, VerifiedAnswer
+from assistant.types import Claim, Nearest, Quote, Refusal, Support, VerifiedAnswer
 from assistant.writing import write_answer
 from ingestion.models import Chunk, Document
 
@@ -51,11 +51,13 @@ def make_answer(
     return _ended(question, Question.State.ANSWERED)
 
 
-def make_refusal(asker: User, text: str) -> Question:
-    """Return a question to which no answer was found."""
+def make_refusal(asker: User, text: str, near: Sequence[Cited] = ()) -> Question:
+    """Return a question to which no answer was found, with the (document, words) that came nearest."""
     question = make_question(asker, text)
     trace.append(question, "context", {"items": []}, 2.0)
-    refusal = Refusal((text,), ("Handbook",), "", advice=("Ask with other words.",))
+    quotes = [_quote(0, document, words) for document, words in near]
+    nearest = tuple(Nearest(q.chunk, q.start, q.end) for q in quotes)
+    refusal = Refusal((text,), ("Handbook",), "", advice=("Ask with other words.",), nearest=nearest)
     write_answer(question, VerifiedAnswer("refused", (), (), refusal), 88.0)
     return _ended(question, Question.State.REFUSED)
 

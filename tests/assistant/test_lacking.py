@@ -7,12 +7,18 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Membership
+from assistant.answering.extractive import extract
 from assistant.answering.reader import MOST, Page, Reading
 from assistant.cautions import cautions_about
+from assistant.context import build_context
 from assistant.history import shown_answer
 from assistant.management.commands.ask import as_text
 from assistant.models import Answer
 from assistant.shown import ShownClaim
+from ingestion.models import Chunk
+from retrieval.gate import pass_gate
+from retrieval.planning import RulePlanner
+from retrieval.types import Ranked
 from tests.assistant.answers import make_answer
 from tests.assistant.asking import index_of_its_own
 from tests.assistant.drafts import alike, drafted, drafted_again
@@ -141,3 +147,39 @@ def test_an_auditor_is_told_what_sentences_lack_as_far_as_they_may_be_read(
         question = make_answer(world.alice, "What is it in Spain?", cited, "partial", lacking=("Spain",))
         page = client.get(reverse("assistant:audit_answer", args=[question.public_id])).content.decode()
         assert (words in page, "does not speak of “Spain”" in page) == (is_told, is_told)
+
+
+def test_a_quote_of_one_side_of_a_comparison_does_not_lack_the_other(
+    world: World, index_of_its_own: None
+) -> None:
+    texts = "The parental leave in Spain is nine weeks.", "The parental leave in Malta is two weeks."
+    drafted(world, "", *texts)
+    question = "Compare the parental leave in Spain and Malta"
+    draft = drafted_again(world, question, embed=alike(0.5), reader=nothing_stated)
+    assert {quote.text for claim in draft.claims for quote in claim.quotes} == set(texts)
+    assert all(claim.support == "supported" for claim in draft.claims)
+    assert draft.refusal is None
+
+
+def test_of_a_comparison_the_side_that_nothing_speaks_of_is_said_to_be_missing(
+    world: World, index_of_its_own: None
+) -> None:
+    drafted(world, "", "The parental leave in Spain is nine weeks.")
+    question = "Compare the parental leave in Spain and Malta"
+    draft = drafted_again(world, question, embed=alike(0.5), reader=nothing_stated)
+    assert [claim.quotes[0].text for claim in draft.claims] == ["The parental leave in Spain is nine weeks."]
+    assert draft.refusal is not None
+    assert draft.refusal.looked_for == ("the parental leave in Malta",)
+    assert draft.refusal.missing == ("Malta",)
+
+
+def test_a_word_that_is_lacking_in_two_forms_is_named_once(world: World, index_of_its_own: None) -> None:
+    drafted(world, "", POURS)
+    asked = RulePlanner().plan("Does the UK like noodles?", ())
+    plan = asked.in_words_of(lambda text: text.replace("UK", "United Kingdom"), [("United Kingdom", "UK")])
+    viewer = world.viewer("charlie")
+    passages = pass_gate(list(Chunk.objects.filter(text=POURS).values_list("pk", flat=True)), viewer).passages
+    context = build_context([Ranked(passages[0], 1.0, (), None)], viewer)
+    draft = extract(plan, context, embed=alike(0.9), reader=lambda question, pages: None)
+    told = draft.refusal.missing if draft.refusal else draft.claims[0].lacking
+    assert told == ("UK",)

@@ -20,6 +20,7 @@ from retrieval.synonyms import (
     readings_in,
     reworded,
     reworded_plan,
+    said_otherwise,
     stemmed_passages,
     terms_in,
     unheld,
@@ -89,6 +90,22 @@ def test_a_term_of_several_words_goes_before_the_words_in_it() -> None:
     question = "Is Paid Time Off paid?"
     assert list(terms_in(question, configured_synonyms()).values()) == ["Paid Time Off"]
     assert read_as(question, "Annual leave is paid.") == "Is annual leave paid?"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "said"),
+    [
+        ("Sick pay in the UK?", "In the United Kingdom it is paid for 13 weeks.", {"uk"}),
+        ("When is my team lead away?", "Your line manager is away on Fridays.", {"team", "lead"}),
+        ("Sick pay in the UK?", "In the Netherlands it is paid for a year.", set()),
+        ("How much vacation?", "25 days of annual leave.", {"vacation"}),
+    ],
+)
+def test_a_text_that_calls_it_otherwise_does_not_lack_the_word(
+    question: str, text: str, said: set[str]
+) -> None:
+    assert said_otherwise(question, text, configured_synonyms()) == said
+    assert said_otherwise(question, text, {}) == set()
 
 
 def test_titles_hold_words_as_well() -> None:
