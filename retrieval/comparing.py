@@ -75,7 +75,7 @@ def _listed(text: str) -> list[str]:
     joined = JOINED.search(text)
     if joined is None:
         return []
-    first, *others = filter(None, (part.strip() for part in text[: joined.start()].split(","))) or [""]
+    first, *others = [part for part in text[: joined.start()].split(",") if part.strip()] or [""]
     if any(len(part.split()) > MOST_WORDS for part in others):
         # What stands between commas is a clause: the side begins behind it.
         first, others = others[-1], []

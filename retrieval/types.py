@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 from typing import Any, NamedTuple
 
-from ingestion.words import words_of
+from ingestion.words import WORD, words_of
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ class Plan:
         asked = {s.text: s.typed or s.text for s in self.sub_queries}
         if text in asked:
             return asked[text]
-        own = words_of(self.typed)
-        typed = (typed for read, typed in self.read_as if text.lower() in words_of(read))
-        return text if text.lower() in own else next(typed, text)
+        # A word is told with the capitals it was typed with.
+        own = (word for word in WORD.findall(self.typed or self.standalone) if word.lower() == text.lower())
+        read = (typed for read, typed in self.read_as if text.lower() in words_of(read))
+        return next(chain(own, read), text)
 
 
 class Candidate(NamedTuple):

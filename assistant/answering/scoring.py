@@ -21,13 +21,13 @@ Embed = Callable[[Sequence[str]], Sequence[TokenVectors]]
 
 WEIGHTS: Mapping[str, float] = {
     "meaning": 1.0,
-    "wording": 2.0,
+    "wording": 3.0,
     "around": 1.2,
     "phrases": 0.5,
     "kind": 0.45,
     "steps": 0.6,
     "rank": 1.2,
-    "title": 0.5,
+    "title": 0.25,
     "reader": 1.5,
     "elsewhere": -2.0,
 }

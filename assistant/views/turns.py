@@ -155,7 +155,7 @@ class DeskTurn:
 
 def blocks_of(words: str, table_head: str) -> tuple[Block, ...]:
     """Return quoted words as blocks, below their table's head where they lack it; nothing for running text."""
-    if "\n" not in words and not words.startswith("|"):
+    if "\n" not in words and not words.startswith(("|", "- ", "* ", "• ")):
         return ()
     blocks = render("\n".join(filter(None, (table_head, words))))
     return () if all(block.kind == "paragraph" for block in blocks) else blocks

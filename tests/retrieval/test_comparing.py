@@ -69,6 +69,9 @@ def test_what_stands_on_both_sides_of_a_word_that_opposes_them_is_compared(
         "Mice live longer compared to untreated controls",
         "What is above the limit?",
         "What did versus mean?",
+        "What is the difference, and why?",
+        "Do they differ and how?",
+        "compare, with what?",
     ],
 )
 def test_a_question_that_compares_nothing_is_searched_as_it_is(question: str) -> None:
