@@ -27,6 +27,7 @@ def run(scale: Path) -> None:
     data = Path(os.environ.get("BENCH_DATA") or ROOT.parent / "shared" / "data")
     parts: list[tuple[str, list[str], Path | None]] = [
         ("Answering", ["benchmarks.answering"], None),
+        ("Questions as they are asked at work", ["benchmarks.at_work"], None),
         ("A folder of PDFs", ["benchmarks.folder", str(data / "northwind_pdf")], data / "northwind_pdf"),
         ("Documents of many formats", ["benchmarks.documents", str(data / "documents")], data / "documents"),
         ("Suites", ["benchmarks.suites", str(data / "suites"), "--ablation"], data / "suites"),

@@ -31,7 +31,9 @@ TOO_FAR = 0.25
 SCARCE = 0.35
 """Below this share of the question's telling words a doubtful sentence is taken to speak of something else."""
 DOUBTFUL = 0.45
-"""Below this it is in doubt that the best sentence states what was asked: scarce words then speak of something else."""
+SLIGHT = 0.33
+"""Below the first it is in doubt that the best sentence states what was asked: scarce words then speak of something else. Below the second
+where it was read, and not found to state nothing."""
 UNSTATED = 0.24
 STATED = 0.4
 """Where passages were read: below the first nothing states what was asked, if a telling word is missing too; from the second on it
@@ -166,9 +168,8 @@ def _missing(
     nowhere = tuple(word for word in first.missing if is_nowhere(word, context.rarity.keys()))
     if nowhere:
         return nowhere
-    if is_read:
-        return None
-    is_elsewhere = first.by_features < DOUBTFUL and scored[0].features.get("around", 0.0) < SCARCE
+    doubtful = SLIGHT if is_read else DOUBTFUL
+    is_elsewhere = first.by_features < doubtful and scored[0].features.get("around", 0.0) < SCARCE
     if first.by_features < TOO_FAR or is_elsewhere:
         return _unsaid_near(text, scored[0], context) or None
     return None

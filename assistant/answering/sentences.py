@@ -55,7 +55,9 @@ class Sentence:
     header: "Sentence | None" = None
     columns: str = ""
     is_steps: bool = False
-    caption: str = ""  # the title and the heading it stands under, where they say more than the title of all of it
+    caption: str = (
+        ""  # the title and the heading it stands under, where they say more than the title of all of it
+    )
 
     @property
     def place(self) -> tuple[int, int]:
