@@ -31,10 +31,11 @@ STOPWORDS = frozenset(
 
 
 RUN_TOGETHER = frozenset(
-    """whats whos wheres hows thats theres dont doesnt didnt isnt arent wasnt werent hasnt havent hadnt cant couldnt shouldnt wouldnt
-    mustnt im ive youre youve theyre weve""".split()
+    word.replace("'", "")
+    for word in """what's who's where's how's that's there's don't doesn't didn't isn't aren't wasn't weren't hasn't haven't hadn't
+    can't couldn't shouldn't wouldn't mustn't i'm i've you're you've they're we've""".split()
 )
-"""Stop words hung on to each other, as they are typed in a hurry. Of stored words they are words like any: hardly a text has them."""
+"""Stop words hung on to each other, as they are typed in a hurry. In stored texts they are words like any other: few hold one."""
 
 
 def words_of(text: str) -> list[str]:

@@ -194,18 +194,29 @@ def test_copying_takes_the_footnotes_along(visit: NewPerson) -> None:
 def test_what_an_answer_does_not_speak_of_is_said_first_read_out_and_copied(visit: NewPerson) -> None:
     page = visit().open("/")
     page.evaluate(READ_OUT)
-    page.get_by_role("textbox", name="question").fill("Who repairs a broken laptop?")
+    page.get_by_role("textbox", name="question").fill("Who insures a laptop?")
     page.keyboard.press("Enter")
     caution = page.locator(".verdict")
-    expect(caution).to_have_text("Footnotes 1 and 2 come nearest, but do not speak of “repairs”.")
+    expect(caution).to_have_text(re.compile(r"Footnotes? 1.* nearest, but do.* not speak of “insures”\."))
     said, quoted = caution.bounding_box(), page.locator(".claim").first.bounding_box()
     assert said
     assert quoted
     assert said["y"] < quoted["y"]
-    page.wait_for_function("window.readOut.some((words) => words.includes('do not speak of “repairs”'))")
+    page.wait_for_function("window.readOut.some((words) => words.includes('do not speak of “insures”'))")
     page.get_by_role("button", name="Copy with footnotes").click()
     expect(page.locator(".toast")).to_contain_text("Copied")
-    assert "do not speak of “repairs”" in page.evaluate("navigator.clipboard.readText()")
+    assert "do not speak of “insures”" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_what_comes_nearest_to_a_refused_question_leads_to_where_it_stands(visit: NewPerson) -> None:
+    page = visit().open("/")
+    page.get_by_role("textbox", name="question").fill("Which colour does a broken laptop have?")
+    page.keyboard.press("Enter")
+    near = page.locator(".refusal .nearest > li", has_text="A broken laptop is replaced")
+    expect(near).to_have_count(1)
+    near.get_by_role("link", name="laptop").click()
+    expect(page).to_have_url(re.compile(r"/documents/[\w-]+/\?quote=\d+-\d+#quote$"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text(re.compile("laptop", re.IGNORECASE))
 
 
 def test_feedback_with_a_reason_is_kept(visit: NewPerson) -> None:

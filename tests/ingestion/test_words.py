@@ -35,6 +35,15 @@ def test_words_drawn_together_with_a_stop_word_carry_no_content() -> None:
     assert content_words(text) == ["wifi", "password", "work", "tried", "o'neill's", "boss's"]
 
 
+def test_words_run_together_in_a_hurry_carry_as_little() -> None:
+    assert content_words("whats the wifi password, it doesnt work and im ill") == [
+        "wifi",
+        "password",
+        "work",
+        "ill",
+    ]
+
+
 @given(st.text(max_size=200))
 def test_what_is_kept_of_a_text_says_of_its_words_what_reading_it_says(text: str) -> None:
     kept = packed_codes(text)
