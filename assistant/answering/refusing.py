@@ -10,7 +10,7 @@ from assistant.types import Context, Nearest, Refusal
 from retrieval.types import Plan
 
 NEAREST = 3
-NEAR = 0.3
+NEAR = 0.25
 """Sentences that a refusal points to, and the cosine from which on one is near at all."""
 
 

@@ -210,7 +210,7 @@ def test_what_an_answer_does_not_speak_of_is_said_first_read_out_and_copied(visi
 
 def test_what_comes_nearest_to_a_refused_question_leads_to_where_it_stands(visit: NewPerson) -> None:
     page = visit().open("/")
-    page.get_by_role("textbox", name="question").fill("Which colour does a broken laptop have?")
+    page.get_by_role("textbox", name="question").fill("When is a broken laptop replaced in Norway?")
     page.keyboard.press("Enter")
     near = page.locator(".refusal .nearest > li", has_text="A broken laptop is replaced")
     expect(near).to_have_count(1)
