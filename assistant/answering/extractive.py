@@ -48,13 +48,7 @@ UNSURE_UNREAD = 0.6
 """Below the first, and below the second where nothing was read, a quote is shown with the question's words that it lacks."""
 
 
-def extract(
-    plan: Plan,
-    context: Context,
-    *,
-    embed: Embed = vectors_of,
-    reader: Read = read,
-) -> Draft:
+def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: Read = read) -> Draft:
     """Return the sentences of the context that answer the plan's question, each as an exact quote, or a refusal.
 
     `embed` gives texts their vectors (by default the product's own embedder), `reader` reads passages, or stands aside.
@@ -72,16 +66,10 @@ def extract(
     unanswered = [
         entry for entry in found if entry.missing is not None and not _is_answered_by_sides(entry, found)
     ]
-    refusal = refusal_for(unanswered, plan, sentences, context) if unanswered else None
+    refusal = refusal_for(unanswered, plan, sentences, places, context) if unanswered else None
     if not claims:
-        return Draft(
-            "refused",
-            (),
-            refusal or refusal_for(found, plan, sentences, context),
-            "extractive",
-            stated,
-            considered,
-        )
+        refusal = refusal or refusal_for(found, plan, sentences, places, context)
+        return Draft("refused", (), refusal, "extractive", stated, considered)
     return Draft("answered", claims, refusal, "extractive", stated, considered)
 
 

@@ -1,6 +1,6 @@
 """A refusal in words: what was looked for, what of it stands nowhere near, what comes nearest, and what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from django.utils.text import get_text_list
 
@@ -15,10 +15,15 @@ NEAR = 0.25
 
 
 def refusal_for(
-    parts: Sequence[Found], plan: Plan, sentences: Sequence[Sentence], context: Context
+    parts: Sequence[Found],
+    plan: Plan,
+    sentences: Sequence[Sentence],
+    quoted: Set[tuple[int, int]],
+    context: Context,
 ) -> Refusal:
     """Return the refusal in words. It speaks of what the viewer may read, and says the same when that is all there is.
 
+    `sentences` are those of the context, `quoted` the places of those that answer another part: they are not pointed to.
     It is kept, so it says what was typed, also where that was read as a document's word.
     """
     named: dict[str, str] = {}
@@ -44,15 +49,17 @@ def refusal_for(
             "Ask with the words that a document about it would use, or ask for one thing at a time.",
             "If you expected an answer, ask whoever owns the topic whether it is written down.",
         ),
-        nearest=_nearest(parts, sentences, context),
+        nearest=_nearest(parts, sentences, quoted, context),
     )
 
 
-def _nearest(parts: Sequence[Found], sentences: Sequence[Sentence], context: Context) -> tuple[Nearest, ...]:
+def _nearest(
+    parts: Sequence[Found], sentences: Sequence[Sentence], quoted: Set[tuple[int, int]], context: Context
+) -> tuple[Nearest, ...]:
     """Return where the sentences stand that come nearest to these parts, the best first; what is far from all is none."""
     weighed = {scored.sentence.place: scored for part in parts for scored in part.scored}
     chosen: list[set[str]] = []
-    taken: set[tuple[int, int]] = set()
+    taken = set(quoted)
     found: list[Nearest] = []
     for scored in sorted(weighed.values(), key=lambda scored: -scored.score):
         sentence, stems = scored.sentence, set(scored.sentence.stems)

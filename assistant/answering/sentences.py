@@ -41,7 +41,7 @@ class Sentence:
 
     `passage_number` counts the passages from 0 in rank order, `number` the sentences of the passage. A row of a table is a
     sentence too; `columns` is then the table's first row, whose words belong to each of the others, and `header` the
-    sentence that it is, where that stands in the same passage.
+    sentence that it is, where that stands in the same passage. `caption` is what it stands under, title and heading.
     """
 
     passage_number: int
@@ -55,9 +55,7 @@ class Sentence:
     header: "Sentence | None" = None
     columns: str = ""
     is_steps: bool = False
-    caption: str = (
-        ""  # the title and the heading it stands under, where they say more than the title of all of it
-    )
+    caption: str = ""
 
     @property
     def place(self) -> tuple[int, int]:

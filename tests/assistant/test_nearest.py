@@ -67,6 +67,25 @@ def test_nothing_is_called_near_that_is_far_from_what_was_asked(world: World, in
     assert nearest_of("Who won the cup in Madrid?", world, "The canteen closes at two.", cosine=0.1) == []
 
 
+def test_what_answers_one_part_is_not_near_to_the_part_that_is_refused(
+    world: World, index_of_its_own: None
+) -> None:
+    texts = "The hotel limit in Leeds is 90 pounds.", "Hotels in Leeds are booked online."
+    drafted(world, "", *texts)
+    draft = drafted_again(
+        world,
+        "What is the hotel limit in Leeds, and what is the hotel limit in Madrid?",
+        embed=alike(0.6),
+        reader=lambda question, pages: None,
+    )
+    assert draft.claims[0].quotes[0].text == texts[0]
+    assert draft.refusal is not None
+    near = [
+        Chunk.objects.get(pk=place.chunk).text[place.start : place.end] for place in draft.refusal.nearest
+    ]
+    assert texts[0] not in near
+
+
 def test_of_a_table_the_rows_are_pointed_to_below_their_head(world: World, index_of_its_own: None) -> None:
     table = "| Place | Limit |\n| Leeds | 90 |\n| Paris | 140 |"
     found = nearest_of("What is the limit in Madrid?", world, f"Hotels follow.\n{table}", cosine=0.6)
