@@ -45,6 +45,7 @@ SHARED = re.compile(
     r"^(?P<shared>.*\b[a-z]+\s+(?:in|for|at|of|on|from|by|with|under|during|to)\s+)(?:the\s+)?(?P<own>[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*)$"
 )
 ENDED_ALIKE = re.compile(rf"^(?P<own>{NAME})(?P<rest>\s+{PREPOSED}.+)$")
+PREPOSED_NAME = re.compile(rf"^{PREPOSED}(?P<name>{NAME})$")
 BETWEEN = re.compile(r"^(?:between|of)\s+", re.IGNORECASE)
 BARE = re.compile(r"^(?:the\s+)?[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*$")
 
@@ -92,6 +93,8 @@ def _searches(question: str, sides: list[str]) -> list[str]:
     first, *others = [BETWEEN.sub("", side.strip()) for side in sides]
     others = others[: MOST_SIDES - 1]
     shared = SHARED.match(first)
+    if shared:  # "the limit in London and in Germany"
+        others = [PREPOSED_NAME.sub(r"\g<name>", side) for side in others]
     ending = ENDED_ALIKE.match(others[-1])
     if shared and ending:  # "the roles of Anna, Bob and Carol in incidents"
         first, others = (

@@ -47,6 +47,10 @@ LEADS_ON = re.compile(
     r"^\W*(?:and|or|but|so|then|what about|how about|why not|why|since when|until when|how so)\b",
     re.IGNORECASE,
 )
+# "… in Germany?" and then "vs the UK?"
+OPPOSING = re.compile(
+    r"^\W*(?:and\s+)?(?:versus|vs\.?|compared (?:with|to))\s+\S+(?:\s+\S+){0,7}$", re.IGNORECASE
+)
 # Asking how things were: only then are superseded documents searched.
 PAST = re.compile(
     r"\b(?:previous(?:ly)?|former(?:ly)?|old(?:er)? (?:policy|version|rule|rules|limit|guideline)|earlier version|used to|"
@@ -165,6 +169,8 @@ def resolve_follow_up(question: str, turns: Sequence[Turn]) -> str:
         return previous
     words = words_of(question)
     carried = content_words(question)
+    if OPPOSING.match(question):
+        return f"{previous.rstrip(' ?.')} {question}"
     elliptic = ELLIPTIC.match(question)
     leads_on = LEADS_ON.match(question)
     has_verb = any(word in VERBS for word in words)

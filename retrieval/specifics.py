@@ -24,7 +24,7 @@ ASKS_FOR_WHAT_IS_NOT = re.compile(
 # How much somebody has in mind decides what applies to them ("a purchase of EUR 20,000"); no text need say that number.
 AMOUNT = re.compile(
     r"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b)\s*\d[\d.,]*|\b\d{1,3}(?:,\d{3})+\b|\b\d+(?:\.\d+)?k\b|\b\d[\d.,]*\s*(?:%|(?:thousand|million|billion)\b)|"
-    r"\b\d[\d.,]*\s*(?:(?!and\b|or\b|to\b)[a-z]+\s+)?(?:percent|euros?|eur|dollars?|usd|pounds?|gbp|days?|weeks?|months?|years?|hours?|minutes?|km|kilomet\w+|miles?|people|"
+    r"\b(?!(?:19|20)\d\d\s+[a-z]+\s)\d[\d.,]*\s*(?:(?!and\b|or\b|to\b)[a-z]+\s+)?(?:percent|euros?|eur|dollars?|usd|pounds?|gbp|days?|weeks?|months?|years?|hours?|minutes?|km|kilomet\w+|miles?|people|"
     r"persons?|employees|guests|students|visitors|nights?|items?|units?|pieces?|kg|GB|MB|TB)\b",
     re.IGNORECASE,
 )

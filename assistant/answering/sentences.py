@@ -127,11 +127,11 @@ def sentences_of(ranked: Sequence[Ranked], *, joins_steps: bool = False) -> list
 
 
 def _caption(text: str, passage: Passage) -> str:
-    """Return what a sentence stands under: title and heading; a title alone, which all have, for a table's row, which says nothing of its subject."""
+    """Return what a sentence is compared under: its heading; for a table's row, which says nothing of its subject, the title as well."""
     headings = passage.headings[-1:]
-    if is_row(text) or headings not in ((), (passage.title,)):
+    if is_row(text):
         return ", ".join(dict.fromkeys((passage.title, *headings)))
-    return ""
+    return "" if headings == (passage.title,) else "".join(headings)
 
 
 def _header(text: str, previous: Sentence | None, passage: Passage) -> Sentence | None:

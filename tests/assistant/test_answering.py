@@ -212,7 +212,7 @@ def test_a_sentence_is_compared_together_with_the_heading_it_stands_under(world:
     found = {
         sentence.text: sentence.compared_as for sentence in sentences_of([Ranked(passage, 1.0, (1,), None)])
     }
-    assert found["Rules follow."] == "Annual leave, Entitlement: Rules follow."
+    assert found["Rules follow."] == "Entitlement: Rules follow."
     assert found["| Germany | 30 |"] == "Annual leave, Entitlement: Country: Germany, Full-time: 30"
     passage = replace(passage, headings=())
     found = {

@@ -28,6 +28,10 @@ def sides(question: str) -> list[str]:
         ),
         ("difference between sev1, sev2, and sev3", ["sev1", "sev2", "sev3"]),
         (
+            "Compare the hotel limit in London and in Germany",
+            ["the hotel limit in London", "the hotel limit in Germany"],
+        ),
+        (
             "How do the hotel limits in London and Leipzig compare?",
             ["the hotel limits in London", "the hotel limits in Leipzig"],
         ),

@@ -80,6 +80,12 @@ def test_a_place_in_a_follow_up_replaces_the_place_before() -> None:
     assert result.standalone == "How many weeks of parental leave do I get in the Netherlands?"
 
 
+def test_what_is_held_against_the_question_before_makes_it_a_comparison() -> None:
+    result = plan("vs the UK?", "What is the notice period in Germany?")
+    assert result.standalone == "What is the notice period in Germany vs the UK?"
+    assert [s.text for s in result.sub_queries[1:]] == ["Germany notice period", "the UK notice period"]
+
+
 def test_a_pronoun_brings_the_topic_along() -> None:
     assert "sabbatical" in plan("Who approves it?", "How long is a sabbatical?").standalone
 

@@ -52,6 +52,7 @@ def test_own_names_are_left_out_unless_something_found_holds_them() -> None:
         ("Who approves 5000 eur?", {"5000", "eur"}),
         ("What is in form 27?", set()),
         ("What ended in 2019?", set()),
+        ("Which 2023 budget items were cut?", set()),
     ],
 )
 def test_how_much_somebody_has_in_mind_need_not_be_said(question: str, amounts: set[str]) -> None:
