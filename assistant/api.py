@@ -92,11 +92,9 @@ class ClaimShape(serializers.Serializer[object]):
     is_available = serializers.BooleanField()
 
 
-class FootnoteShape(serializers.Serializer[object]):
-    """The exact words a sentence rests on, and where they stand."""
+class PlacedShape(serializers.Serializer[object]):
+    """Words of a document, and where they stand."""
 
-    number = serializers.IntegerField()
-    is_available = serializers.BooleanField()
     quote = serializers.CharField()
     table_head = serializers.CharField(
         help_text="first row of the table that the quote is of, where the quote does not hold it"
@@ -110,25 +108,21 @@ class FootnoteShape(serializers.Serializer[object]):
     document = serializers.CharField()
     start = serializers.IntegerField()
     end = serializers.IntegerField()
+
+
+class FootnoteShape(PlacedShape):
+    """The exact words a sentence rests on, and where they stand."""
+
+    number = serializers.IntegerField()
+    is_available = serializers.BooleanField()
     has_moved = serializers.BooleanField()
     why = serializers.ListField(child=serializers.CharField())
 
 
-class NearestShape(serializers.Serializer[object]):
+class NearestShape(PlacedShape):
     """Words that come near what was asked and do not state it, and where they stand."""
 
-    quote = serializers.CharField()
-    table_head = serializers.CharField()
-    title = serializers.CharField()
-    # The stubs know `source` as the attribute of every field; on a serializer it is a field like any other.
-    source = serializers.CharField()  # type: ignore[assignment]
-    headings = serializers.ListField(child=serializers.CharField())
-    page = serializers.IntegerField(allow_null=True)
-    dated = serializers.DateField(allow_null=True)
     author = serializers.CharField()
-    document = serializers.CharField()
-    start = serializers.IntegerField()
-    end = serializers.IntegerField()
 
 
 class RefusalShape(serializers.Serializer[object]):

@@ -115,10 +115,7 @@ class _Words:
     def of(self, citation: Citation) -> str:
         """Return the quoted words, or "" when the viewer may not read them now."""
         place = self.placed.get(_place_of(citation))
-        if place is None:
-            return ""
-        passage, start, end = place
-        return passage.text[start - passage.start : end - passage.start]
+        return "" if place is None else _between(*place)
 
     def of_claim(self, answer: Answer, claim: dict[str, object]) -> str:
         """Return what a claim says, "" when none of the words it rests on may be read now."""
@@ -172,26 +169,30 @@ def _shown_citation(citation: Citation, words: _Words) -> ShownCitation:
         public_id=str(citation.public_id),
         is_available=True,
         has_moved=place[0].version != citation.version_id,
-        **_shown(*place),
+        **vars(_shown_place(*place)),
     )
 
 
-def _shown(passage: Passage, start: int, end: int) -> dict[str, Any]:  # Any: fields of what is shown
-    """Return what is shown of words in a passage, and of where they stand."""
-    return {
-        "quote": passage.text[start - passage.start : end - passage.start],
-        "table_head": passage.table_head if begins_within(passage.text, end - passage.start) else "",
-        "title": passage.title,
-        "source": passage.source_name,
-        "headings": passage.headings,
-        "page": passage.page,
-        "dated": passage.dated,
-        "author": passage.author,
-        "document": passage.document_public_id,
-        "start": start,
-        "end": end,
-        "is_superseded": passage.is_superseded,
-    }
+def _shown_place(passage: Passage, start: int, end: int) -> ShownPlace:
+    """Return words in a passage with where they stand."""
+    return ShownPlace(
+        quote=_between(passage, start, end),
+        table_head=passage.table_head if begins_within(passage.text, end - passage.start) else "",
+        title=passage.title,
+        source=passage.source_name,
+        headings=passage.headings,
+        page=passage.page,
+        dated=passage.dated,
+        author=passage.author,
+        document=passage.document_public_id,
+        start=start,
+        end=end,
+        is_superseded=passage.is_superseded,
+    )
+
+
+def _between(passage: Passage, start: int, end: int) -> str:
+    return passage.text[start - passage.start : end - passage.start]
 
 
 def _with_reasons(citations: tuple[ShownCitation, ...], viewer: Viewer) -> tuple[ShownCitation, ...]:
@@ -229,7 +230,7 @@ def _refusal(answer: Answer, words: _Words, viewer: Viewer) -> ShownRefusal | No
         reason=kept.get("reason", ""),
         missing=tuple(kept.get("missing", ())),
         advice=tuple(kept.get("advice", ())),
-        nearest=tuple(ShownPlace(**_shown(*place)) for place in places if place is not None),
+        nearest=tuple(_shown_place(*place) for place in places if place is not None),
     )
 
 

@@ -41,9 +41,7 @@ COMPARING = frozenset(
     "shorter more less better worse opposed".split()
 )
 # What both sides of a comparison are about: "sick pay in Germany" and "the Netherlands".
-SHARED = re.compile(
-    r"^(?P<shared>.*\b[a-z]+\s+(?:in|for|at|of|on|from|by|with|under|during|to)\s+)(?:the\s+)?(?P<own>[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*)$"
-)
+SHARED = re.compile(rf"^(?P<shared>.*\b[a-z]+\s+{PREPOSED})(?:the\s+)?(?P<own>[A-Z\d]\S*(?:\s+[A-Z\d]\S*)*)$")
 ENDED_ALIKE = re.compile(rf"^(?P<own>{NAME})(?P<rest>\s+{PREPOSED}.+)$")
 PREPOSED_NAME = re.compile(rf"^{PREPOSED}(?P<name>{NAME})$")
 BETWEEN = re.compile(r"^(?:between|of)\s+", re.IGNORECASE)
@@ -97,11 +95,8 @@ def _searches(question: str, sides: list[str]) -> list[str]:
         others = [PREPOSED_NAME.sub(r"\g<name>", side) for side in others]
     ending = ENDED_ALIKE.match(others[-1])
     if shared and ending:  # "the roles of Anna, Bob and Carol in incidents"
-        first, others = (
-            f"{first}{ending['rest']}",
-            [f"{side}{ending['rest']}" for side in [*others[:-1], ending["own"]]],
-        )
-        return [first, *(f"{shared['shared']}{side}" for side in others)]
+        sides, rest = [*others[:-1], ending["own"]], ending["rest"]
+        return [f"{first}{rest}", *(f"{shared['shared']}{side}{rest}" for side in sides)]
     are_bare = all(BARE.match(side) for side in others)
     if shared and are_bare:
         return [first, *(f"{shared['shared']}{side}" for side in others)]

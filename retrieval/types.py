@@ -98,6 +98,13 @@ class Plan:
         read = (typed for read, typed in self.read_as if text.lower() in words_of(read))
         return next(chain(own, read), text)
 
+    def words_as_typed(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Return words of what is asked as the asker typed them, each once: "UK" is no other word than "uk"."""
+        typed: dict[str, str] = {}
+        for word in map(self.as_typed, words):
+            typed.setdefault(word.lower(), word)
+        return tuple(typed.values())
+
 
 class Candidate(NamedTuple):
     """A chunk the index proposed. It holds ids and scores and, on purpose, no text: it has not passed the gate.

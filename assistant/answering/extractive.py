@@ -12,12 +12,12 @@ from assistant.answering.parts import Found, Part, parts_of
 from assistant.answering.reader import Read, read, readings_of
 from assistant.answering.refusing import refusal_for
 from assistant.answering.scoring import Embed, Scored, odds_of, score_sentences
-from assistant.answering.sentences import MOST_CHARACTERS, Sentence, extent, say_the_same, sentences_of
+from assistant.answering.sentences import MOST_CHARACTERS, Sentence, say_the_same, sentences_of, take
 from assistant.answering.stated import Verdict, judge, unsaid
 from assistant.answering.vectors import vectors_of
 from assistant.types import Claim, Considered, Context, Draft, Quote, Support
 from ingestion.words import stems_of
-from retrieval.specifics import amounts_in, is_nowhere, without_own_names
+from retrieval.specifics import amounts_in, is_nowhere
 from retrieval.synonyms import said_otherwise
 from retrieval.types import Plan, Ranked
 
@@ -54,12 +54,12 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: 
     `embed` gives texts their vectors (by default the product's own embedder), `reader` reads passages, or stands aside.
     Raises ingestion.weights.EmbeddingUnavailable when there is no model to compare with.
     """
-    parts = parts_of(plan)
+    parts = parts_of(plan, context.rarity.keys())
     asks_how = any(kind_of(part.text) == "steps" for part in parts)
     sentences = sentences_of(context.ranked, joins_steps=asks_how)
     found = [_find(part, sentences, context, embed, reader, len(parts)) for part in parts]
     claims, places = _claims(found, sentences, context)
-    claims = tuple(replace(claim, lacking=_as_typed(plan, claim.lacking)) for claim in claims)
+    claims = tuple(replace(claim, lacking=plan.words_as_typed(claim.lacking)) for claim in claims)
     considered = _considered(found, places, context)
     # The whole question comes first; where it was split, each part must be stated for all of it to be.
     stated = min((entry.stated for entry in found), default=0.0)
@@ -73,24 +73,15 @@ def extract(plan: Plan, context: Context, *, embed: Embed = vectors_of, reader: 
     return Draft("answered", claims, refusal, "extractive", stated, considered)
 
 
-def _as_typed(plan: Plan, words: Sequence[str]) -> tuple[str, ...]:
-    """Return words of the question as they were typed, each once: "UK" is no other word than "uk"."""
-    typed: dict[str, str] = {}
-    for word in map(plan.as_typed, words):
-        typed.setdefault(word.lower(), word)
-    return tuple(typed.values())
-
-
 def _is_answered_by_sides(whole: Found, found: Sequence[Found]) -> bool:
     """Tell whether this is a comparison a side of which is answered: what is not is then said of the other side."""
-    return any(entry.part.text in whole.part.sides and entry.missing is None for entry in found)
+    return any(entry.part in whole.part.sides and entry.missing is None for entry in found)
 
 
 def _find(
     part: Part, sentences: Sequence[Sentence], context: Context, embed: Embed, reader: Read, parts: int
 ) -> Found:
-    ranked = context.ranked
-    text = without_own_names(part.text, context.rarity.keys())
+    ranked, text = context.ranked, part.asked
     # A part is answered from what was found for it; where that is nothing, from everything.
     # Answered as one, a question takes what any search found.
     own = {
@@ -208,8 +199,7 @@ def _next(
     best = part.scored[0].score
     for scored in part.scored:
         sentence = scored.sentence
-        place = sentence.place
-        if place in taken:
+        if sentence.place in taken:
             continue
         if turn and scored.score < KEEP * best:
             return None
@@ -217,10 +207,7 @@ def _next(
             continue
         stems = set(sentence.stems)
         twin = next((n for n, known in enumerate(stems_of_claims) if say_the_same(stems, known)), None)
-        passage = [other for other in sentences if other.passage_number == sentence.passage_number]
-        start, end = extent(sentence, passage, taken)
-        taken |= {place} | {other.place for other in passage if start <= other.start and other.end <= end}
-        quote = _quote(context.ranked[sentence.passage_number], start, end)
+        quote = _quote(context.ranked[sentence.passage_number], *take(sentence, sentences, taken))
         if twin is None:
             return _claim(part, scored, quote, context), stems
         claims[twin] = replace(claims[twin], quotes=(*claims[twin].quotes, quote))
@@ -250,12 +237,14 @@ def _claim(found: Found, scored: Scored, quote: Quote, context: Context) -> Clai
     What answers a comparison need speak of one of its sides only.
     """
     part = found.part
-    known = dict(zip(map(id, found.scored), found.verdicts, strict=False))  # the first few
-    judged = [
-        _lacking(text, scored, context, None if part.sides else known.get(id(scored)))
-        for text in part.sides or (part.text,)
-    ]
-    lacking, is_denied = min(judged, key=lambda entry: (len(entry[0]), entry[1]))
+    judged = (
+        verdict for entry, verdict in zip(found.scored, found.verdicts, strict=False) if entry is scored
+    )
+    if part.sides:
+        lacks = [_lacking(side.asked, scored, context, None) for side in part.sides]
+    else:
+        lacks = [_lacking(part.asked, scored, context, next(judged, None))]
+    lacking, is_denied = min(lacks, key=lambda entry: (len(entry[0]), entry[1]))
     support: Support = "partial" if lacking or is_denied else "supported"
     return Claim(None, (quote,), support, (part.number,), lacking)
 
@@ -263,8 +252,10 @@ def _claim(found: Found, scored: Scored, quote: Quote, context: Context) -> Clai
 def _lacking(
     text: str, scored: Scored, context: Context, verdict: Verdict | None
 ) -> tuple[tuple[str, ...], bool]:
-    """Return what a sentence lacks of what is asked, where it is in doubt that it answers, and whether it fails to say "not"."""
-    text = without_own_names(text, context.rarity.keys())
+    """Return what a sentence lacks of what is asked, where it is in doubt that it answers, and whether it fails to say "not".
+
+    `verdict` is the one on it, where there is one already.
+    """
     verdict = verdict or judge(
         text, scored, _neighbourhood(scored.sentence, context.ranked), context.synonyms
     )

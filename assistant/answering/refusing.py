@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from django.utils.text import get_text_list
 
 from assistant.answering.parts import Found
-from assistant.answering.sentences import Sentence, extent, say_the_same
+from assistant.answering.sentences import Sentence, say_the_same, take
 from assistant.types import Context, Nearest, Refusal
 from retrieval.types import Plan
 
@@ -26,10 +26,7 @@ def refusal_for(
     `sentences` are those of the context, `quoted` the places of those that answer another part: they are not pointed to.
     It is kept, so it says what was typed, also where that was read as a document's word.
     """
-    named: dict[str, str] = {}
-    for word in (plan.as_typed(word) for part in parts for word in part.missing or ()):
-        named.setdefault(word.lower(), word)  # "UK" is no other word than "uk"
-    missing = tuple(named.values())
+    missing = plan.words_as_typed(word for part in parts for word in part.missing or ())
     sources = tuple(dict.fromkeys(entry.passage.source_name for entry in context.ranked))
     if not context.items:
         reason = "Nothing in the documents you may read speaks of this."
@@ -67,9 +64,7 @@ def _nearest(
         if is_known or scored.features.get("meaning", 0.0) < NEAR:
             continue
         chosen.append(stems)
-        passage = [other for other in sentences if other.passage_number == sentence.passage_number]
-        start, end = extent(sentence, passage, taken)
-        taken |= {other.place for other in passage if start <= other.start and other.end <= end}
+        start, end = take(sentence, sentences, taken)
         found.append(Nearest(context.ranked[sentence.passage_number].passage.chunk, start, end))
         if len(found) == NEAREST:
             break

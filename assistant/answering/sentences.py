@@ -174,6 +174,14 @@ def _is_quotable(text: str, passage: Passage) -> bool:
     return not POINTER.match(plain) and not FURNITURE.search(plain)
 
 
+def take(sentence: Sentence, sentences: Sequence[Sentence], taken: set[tuple[int, int]]) -> tuple[int, int]:
+    """Return the offsets to quote for a sentence, and add the places of all that lies between them to those taken."""
+    passage = [other for other in sentences if other.passage_number == sentence.passage_number]
+    start, end = extent(sentence, passage, taken)
+    taken |= {other.place for other in passage if start <= other.start and other.end <= end}
+    return start, end
+
+
 def extent(sentence: Sentence, passage: Sequence[Sentence], taken: Set[tuple[int, int]]) -> tuple[int, int]:
     """Return the offsets to quote for a sentence: with the one it leans on, the list it announces, the table it is in.
 

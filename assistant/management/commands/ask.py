@@ -172,22 +172,7 @@ def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
             }
             for claim in shown.claims
         ],
-        "citations": [
-            {
-                "number": c.number,
-                "title": c.title,
-                "source": c.source,
-                "document": c.document,
-                "headings": list(c.headings),
-                "page": c.page,
-                "start": c.start,
-                "end": c.end,
-                "quote": c.quote,
-                "table_head": c.table_head,
-                "why": list(c.why),
-            }
-            for c in shown.citations
-        ],
+        "citations": [{"number": c.number, **_placed(c), "why": list(c.why)} for c in shown.citations],
         "refusal": None
         if refusal is None
         else {
@@ -196,20 +181,7 @@ def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
             "reason": refusal.reason,
             "missing": list(refusal.missing),
             "advice": list(refusal.advice),
-            "nearest": [
-                {
-                    "quote": place.quote,
-                    "table_head": place.table_head,
-                    "title": place.title,
-                    "source": place.source,
-                    "document": place.document,
-                    "headings": list(place.headings),
-                    "page": place.page,
-                    "start": place.start,
-                    "end": place.end,
-                }
-                for place in refusal.nearest
-            ],
+            "nearest": [_placed(place) for place in refusal.nearest],
         },
         "milliseconds": shown.milliseconds,
         "steps": [
@@ -217,4 +189,18 @@ def as_json(question: Question, shown: ShownAnswer) -> dict[str, object]:
             for step in TraceStep.objects.filter(question_id=question.pk).order_by("position")
         ],
         "record": trace.last_digest(question),
+    }
+
+
+def _placed(of: ShownCitation | ShownPlace) -> dict[str, object]:
+    return {
+        "title": of.title,
+        "source": of.source,
+        "document": of.document,
+        "headings": list(of.headings),
+        "page": of.page,
+        "start": of.start,
+        "end": of.end,
+        "quote": of.quote,
+        "table_head": of.table_head,
     }
